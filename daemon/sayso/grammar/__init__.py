@@ -1,0 +1,1 @@
+"""From the owner's sentences to a decoding graph."""

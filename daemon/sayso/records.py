@@ -1,0 +1,233 @@
+"""What flows through Sayso, from a sound to a message.
+
+Rule of this file: plain frozen values, no behaviour beyond arithmetic on their own fields.
+Time is a sample index on the source's clock (16 kHz, counted from the opening of the source, lost
+samples included), never wall time. Arrays are read-only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Union
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+"""Samples per second everywhere behind capture [Hz]."""
+
+FRAME_SAMPLES = 320
+"""Samples in one AudioFrame (20 ms), a length webrtcvad accepts."""
+
+Samples = npt.NDArray[np.int16]
+"""Mono PCM, int16 [n], 16 kHz."""
+
+SlotValue = Union[str, int, float]
+"""What a slot means to the house: `out` of a list value, or a number of a range."""
+
+
+def seconds(samples: int) -> float:
+    """Given a number of samples, return the seconds they last."""
+    return samples / SAMPLE_RATE
+
+
+def samples(seconds: float) -> int:
+    """Given seconds, return the nearest number of samples."""
+    return round(seconds * SAMPLE_RATE)
+
+
+@dataclass(frozen=True)
+class AudioFrame:
+    """20 ms of sound as it left the source."""
+
+    samples: Samples
+    """int16 [FRAME_SAMPLES], read-only."""
+    start: int
+    """Index of the first sample."""
+    lost: int = 0
+    """Samples lost right before this frame; `start` already counts them."""
+
+
+@dataclass(frozen=True)
+class UtteranceStart:
+    """The gate opened."""
+
+    start: int
+    """Index of the first sample handed on, pre-roll included."""
+    speech: int
+    """Index of the first sample judged to be speech."""
+
+
+@dataclass(frozen=True)
+class UtteranceAudio:
+    """A stretch of the open utterance, contiguous with the one before it."""
+
+    samples: Samples
+    """int16 [n], read-only."""
+    start: int
+    """Index of the first sample."""
+
+
+@dataclass(frozen=True)
+class UtteranceEnd:
+    """The gate closed."""
+
+    end: int
+    """Index one past the last sample judged to be speech."""
+    decided: int
+    """Index one past the last sample heard when the end was decided."""
+    speech: int
+    """Samples judged to be speech within the utterance."""
+    reason: str
+    """`silence`, `too_short`, `too_long`, `audio_gap`, `grammar` or `stopped`."""
+
+
+GateEvent = Union[UtteranceStart, UtteranceAudio, UtteranceEnd]
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """Log-probabilities of the tokens, one row per output step of the acoustic model."""
+
+    log_probs: npt.NDArray[np.float32]
+    """float32 [steps, tokens], natural logarithm, each row sums to 1 in probability; read-only."""
+    start: int
+    """Index of the first row, counted from the start of the utterance."""
+
+
+@dataclass(frozen=True)
+class Word:
+    """One spoken word and where it lies in the audio."""
+
+    text: str
+    start: int
+    """Index of its first sample."""
+    end: int
+    """Index one past its last sample."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One path through the decoding graph, with what it cost."""
+
+    words: tuple[Word, ...]
+    """What was said, in order."""
+    tags: tuple[str, ...]
+    """Output symbols of the path: words and the grammar's tags, in order."""
+    complete: bool
+    """Whether the path ends at the end of a sentence."""
+    acoustic: float
+    """Sum of the path's log-posteriors, prior not divided out [nats, <= 0]."""
+    free: float
+    """The same of the best unconstrained path over the same steps [nats, >= acoustic]."""
+    cost: float
+    """What the decoder minimised: graph plus prior-corrected acoustic cost [nats]."""
+    phones: int
+    """Phones on the path."""
+    free_phones: int
+    """Phones on the best unconstrained path."""
+    steps: int
+    """Output steps decoded."""
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """Another sentence that the same sound could have been."""
+
+    text: str
+    intent: str
+    slots: Mapping[str, SlotValue]
+    confidence: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Where the time of one utterance went [ms of wall time, spent on this machine]."""
+
+    features: float = 0.0
+    acoustic: float = 0.0
+    decode: float = 0.0
+    interpret: float = 0.0
+    final: float = 0.0
+    """From the arrival of the last frame to the outcome; what a person waits for, beside `delay`."""
+    delay: float = 0.0
+    """Audio time from the last speech sample to the sample at which the outcome was decided."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A sentence of the owner's, understood."""
+
+    text: str
+    """The words as spoken."""
+    intent: str
+    slots: Mapping[str, SlotValue]
+    raw_slots: Mapping[str, str]
+    """Slot name -> the words that filled it."""
+    confidence: float
+    """Probability that this is what was said, 0 to 1."""
+    start: int
+    """Index of the first speech sample."""
+    end: int
+    """Index one past the last speech sample."""
+    decided: int
+    """Index at which the outcome was known."""
+    words: tuple[Word, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Sound that is not a command, and why."""
+
+    reason: str
+    """`not_a_command`, `low_confidence`, `ambiguous`, `too_long`, `too_short`, `audio_gap` or `no_speech`."""
+    text: str
+    """The best candidate's words; empty where there is none."""
+    intent: str
+    confidence: float
+    """The best candidate's probability, 0 to 1."""
+    start: int
+    end: int
+    decided: int
+    alternatives: tuple[Alternative, ...] = ()
+    timings: Timings = field(default_factory=Timings)
+
+
+Outcome = Union[Command, Rejection]
+
+
+@dataclass(frozen=True)
+class State:
+    """What the daemon is, right now; retained on the broker."""
+
+    version: str
+    listening: bool
+    """Whether sound is being captured and judged."""
+    muted: bool
+    microphone: str
+    """`ok: <name>`, or one word and why: `missing`, `stalled`, `silent`, `muted`."""
+    accelerator: str
+    """`cpu` or `edgetpu:<device>`, and why."""
+    model: str
+    """Name and version of the bundle."""
+    grammar: str
+    """Short digest of the templates at work, and how many sentences they allow."""
+    mode: str = "always"
+    """`always`, `wake` or `push`."""
+    last_error: str = ""
+    """The newest error as one line; empty when all is well."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One MQTT publication, ready to be sent."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+    qos: int = 1
+    expires: float | None = None
+    """Seconds after which it must not be delivered any more; None: it is state and stays true."""
