@@ -1,0 +1,1 @@
+"""Everything that makes the shipped acoustic model: corpus, train, convert, evaluate."""

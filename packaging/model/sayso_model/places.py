@@ -1,0 +1,25 @@
+"""Where the model's making keeps its things.
+
+Rule of this file: every path is decided here, once; nothing large lands in the repository.
+`SAYSO_MODEL_WORK` moves the work folder, `SAYSO_MODEL_SPEECH` the recordings.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MODEL = Path(__file__).resolve().parent.parent
+"""packaging/model."""
+
+REPOSITORY = MODEL.parent.parent
+
+SPEECH = Path(os.environ.get("SAYSO_MODEL_SPEECH", REPOSITORY.parent / "shared" / "speech"))
+"""The recordings: a tar of Ogg Opus beside its table for each part."""
+
+WORK = Path(os.environ.get("SAYSO_MODEL_WORK", MODEL / "work"))
+"""Decoded corpora, checkpoints, virtual environments."""
+
+SHARDS = WORK / "shards"
+RUNS = WORK / "runs"
+BUNDLE = REPOSITORY / "daemon" / "sayso" / "models" / "en"

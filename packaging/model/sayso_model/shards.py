@@ -1,0 +1,81 @@
+"""Shards: many clips of 16 kHz mono int16 in one file, with a table beside it.
+
+Rule of this file: a shard is complete or absent. `<name>.pcm` holds the samples back to back,
+`<name>.tsv` one row a clip: offset and length in samples, set, speaker, key, text. The table is
+written last and renamed into place, so that a run that was cut short starts that shard again.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+COLUMNS = ("offset", "length", "set", "speaker", "key", "text")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording within a shard."""
+
+    shard: str
+    offset: int
+    length: int
+    set: str
+    speaker: str
+    key: str
+    text: str
+
+
+def present(folder: Path, name: str) -> bool:
+    """Given a shard's name, return whether it is complete."""
+    return (folder / f"{name}.tsv").exists()
+
+
+def write(folder: Path, name: str, clips: Iterable[tuple[npt.NDArray[np.int16], str, str, str, str]]) -> int:
+    """Given clips as (samples, set, speaker, key, text), write the shard and return how many clips it holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"{name}.tsv.part"
+    offset = count = 0
+    with (folder / f"{name}.pcm").open("wb") as pcm, table.open("w", newline="") as handle:
+        rows = csv.writer(handle, delimiter="\t", quoting=csv.QUOTE_MINIMAL)
+        rows.writerow(COLUMNS)
+        for samples, kind, speaker, key, text in clips:
+            pcm.write(np.ascontiguousarray(samples, dtype="<i2").tobytes())
+            rows.writerow((offset, len(samples), kind, speaker, key, text))
+            offset += len(samples)
+            count += 1
+    table.rename(folder / f"{name}.tsv")
+    return count
+
+
+def read(folder: Path, name: str) -> Iterator[Clip]:
+    """Given a complete shard, return its clips."""
+    with (folder / f"{name}.tsv").open(newline="") as handle:
+        for row in csv.DictReader(handle, delimiter="\t"):
+            yield Clip(
+                name, int(row["offset"]), int(row["length"]), row["set"], row["speaker"], row["key"], row["text"]
+            )
+
+
+def names(folder: Path, prefix: str = "") -> list[str]:
+    """Given a prefix, return the names of the complete shards that begin with it."""
+    return sorted(path.stem for path in folder.glob(f"{prefix}*.tsv"))
+
+
+class Samples:
+    """The samples of shards, mapped into memory on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._maps: dict[str, npt.NDArray[np.int16]] = {}
+
+    def __call__(self, clip: Clip) -> npt.NDArray[np.int16]:
+        """Given a clip, return its samples, int16 [length], read-only."""
+        if clip.shard not in self._maps:
+            self._maps[clip.shard] = np.memmap(self._folder / f"{clip.shard}.pcm", dtype="<i2", mode="r")
+        return self._maps[clip.shard][clip.offset : clip.offset + clip.length]
