@@ -217,8 +217,40 @@ class State:
     """Short digest of the templates at work, and how many sentences they allow."""
     mode: str = "always"
     """`always`, `wake` or `push`."""
+    hearing: bool = False
+    """Whether somebody is speaking: the gate is open."""
+    min_confidence: float = 0.0
+    """Commands less probable than this are rejected, 0 to 1."""
     last_error: str = ""
     """The newest error as one line; empty when all is well."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the daemon has fared since it started; retained on the broker."""
+
+    uptime: float
+    """Seconds since the start."""
+    utterances: int
+    commands: int
+    rejections: Mapping[str, int]
+    """Reason of rejection -> how often."""
+    dropped: int
+    """Messages that could not be delivered while they were fresh."""
+    gaps: int
+    """Stretches of sound lost between the microphone and the recogniser."""
+    reconnects: int
+    """Times the broker was lost and found again."""
+    latency_p50: float | None
+    """Median time from the end of speech to the outcome [ms]; None before the first."""
+    latency_p95: float | None
+    """95th percentile of the same [ms]."""
+    load: float
+    """Load average of the machine over one minute."""
+    memory: float
+    """Resident memory of the process [MiB]."""
+    temperature: float | None = None
+    """Of the processor [°C]; None where the machine doesn't tell."""
 
 
 @dataclass(frozen=True)
