@@ -1,0 +1,58 @@
+"""Template files -> decoding graph, in one step.
+
+Rule of this file: it only calls the stages in their order; what each does is in its own file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Sequence
+
+from sayso.grammar.files import find_template_files, read_template_files
+from sayso.grammar.graph import DecodingGraph, build_graph
+from sayso.grammar.pronounce import Pronunciation, pronounce
+from sayso.grammar.templates import Templates, parse_templates
+from sayso.grammar.words import TAG, build_word_acceptor
+
+
+@dataclass(frozen=True)
+class Phonology:
+    """What the grammar has to know of an acoustic model."""
+
+    tokens: tuple[str, ...]
+    blank: int
+    lexicon: Path
+    """The bundle's dictionary, see pronounce.py."""
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """The owner's sentences, compiled."""
+
+    templates: Templates
+    pronunciations: Mapping[str, Pronunciation]
+    graph: DecodingGraph
+    digest: str
+    """First 12 hexadecimal digits of the SHA-256 of the template files."""
+    files: tuple[Path, ...]
+
+
+def compile_grammar(path: Path, phonology: Phonology, context: Mapping[str, Any]) -> Grammar:
+    """Given a file or folder of templates, return the grammar. Raise GrammarError with all that is wrong."""
+    paths = find_template_files(path)
+    templates = parse_templates(read_template_files(paths))
+    acceptor = build_word_acceptor(templates, context)
+    words = {label for _, label, _ in acceptor.arcs if label and not label.startswith(TAG)}
+    phones = [token for index, token in enumerate(phonology.tokens) if index != phonology.blank]
+    pronunciations = pronounce(words, phonology.lexicon, phones, templates.pronunciations)
+    graph = build_graph(acceptor, pronunciations, phonology.tokens, phonology.blank)
+    return Grammar(templates, pronunciations, graph, _digest(paths), tuple(paths))
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:12]

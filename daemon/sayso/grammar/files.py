@@ -1,0 +1,236 @@
+"""The owner's template files, read and checked, every value with its line.
+
+Rule of this file: YAML in, checked plain data out; it knows the shape of Home Assistant's sentence
+format (intents, lists, expansion_rules, skip_words) and nothing of what a template means. All that is
+wrong in all files is reported at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from sayso.errors import GrammarError, Problem
+
+_Path = Tuple[Union[str, int], ...]
+
+LARGEST_FILE = 4 * 1024 * 1024
+"""Template files above this many bytes are refused: nobody writes them by hand."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ListValue(_Strict):
+    """One value of a list; `in` is what is said (a template), `out` what the slot becomes."""
+
+    spoken: str = Field(alias="in")
+    out: Union[str, int, float, bool, None] = None
+    context: Dict[str, Any] = Field(default_factory=dict)
+    metadata: Dict[str, Any] = Field(default_factory=dict)
+
+
+class NumberRange(_Strict):
+    """All whole numbers from `from` to `to` in steps; the slot becomes number × multiplier."""
+
+    start: int = Field(alias="from")
+    stop: int = Field(alias="to")
+    step: int = Field(default=1, gt=0)
+    multiplier: Optional[float] = None
+    fractions: Optional[str] = Field(default=None, pattern="^(halves|tenths)$")
+    type: str = "number"
+    digits: bool = True
+    words: bool = True
+    words_language: Optional[str] = None
+
+
+class SlotList(_Strict):
+    """What may stand in a `{list}`: values, a range of numbers, or any text (`wildcard`)."""
+
+    values: Optional[List[Union[str, int, float, ListValue]]] = None
+    range: Optional[NumberRange] = None
+    wildcard: bool = False
+    metadata: Dict[str, Any] = Field(default_factory=dict)
+
+
+class SentenceBlock(_Strict):
+    """Sentences of one intent that share slots and conditions."""
+
+    sentences: List[str] = Field(min_length=1)
+    slots: Dict[str, Any] = Field(default_factory=dict)
+    requires_context: Dict[str, Any] = Field(default_factory=dict)
+    excludes_context: Dict[str, Any] = Field(default_factory=dict)
+    expansion_rules: Dict[str, str] = Field(default_factory=dict)
+    lists: Dict[str, SlotList] = Field(default_factory=dict)
+    response: Optional[str] = None
+    metadata: Dict[str, Any] = Field(default_factory=dict)
+    required_keywords: List[str] = Field(default_factory=list)
+    inferred_domain: Optional[str] = None
+    name_domains: List[str] = Field(default_factory=list)
+    settings: Dict[str, Any] = Field(default_factory=dict)
+    min_confidence: Optional[float] = Field(default=None, ge=0, le=1)
+
+
+class Intent(_Strict):
+    """A named intent."""
+
+    data: List[SentenceBlock]
+    min_confidence: Optional[float] = Field(default=None, ge=0, le=1)
+
+
+class Contents(_Strict):
+    """One template file."""
+
+    language: str
+    intents: Dict[str, Intent] = Field(default_factory=dict)
+    lists: Dict[str, SlotList] = Field(default_factory=dict)
+    expansion_rules: Dict[str, str] = Field(default_factory=dict)
+    skip_words: List[str] = Field(default_factory=list)
+    responses: Dict[str, Any] = Field(default_factory=dict)
+    settings: Dict[str, Any] = Field(default_factory=dict)
+    pronunciations: Dict[str, List[str]] = Field(default_factory=dict)
+
+    @field_validator("pronunciations", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {word: [said] if isinstance(said, str) else said for word, said in value.items()}
+
+
+@dataclass(frozen=True)
+class TemplateFile:
+    """One checked file and where its values stand."""
+
+    path: Path
+    contents: Contents
+    lines: Dict[_Path, int] = field(repr=False)
+    """Key path -> line, counted from 1."""
+
+    def where(self, *path: Union[str, int]) -> str:
+        """Given a key path, return `file:line` of the nearest value that is written in the file."""
+        for length in range(len(path), -1, -1):
+            line = self.lines.get(tuple(path[:length]))
+            if line is not None:
+                return f"{self.path}:{line}"
+        return str(self.path)
+
+
+def find_template_files(path: Path) -> list[Path]:
+    """Given a file or a folder, return its template files (*.yaml, *.yml, in any depth), sorted.
+
+    Raise GrammarError where there is none.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise GrammarError("no such file or folder of sentence templates", where=str(path), remedy="check [commands] path")
+    found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+    if not found:
+        raise GrammarError("no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples")
+    return found
+
+
+def read_template_files(paths: Sequence[Path]) -> list[TemplateFile]:
+    """Given files, return them checked. Raise GrammarError that holds every problem of every file."""
+    files: list[TemplateFile] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files.append(_read(path))
+        except GrammarError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise GrammarError(problems=problems)
+    return files
+
+
+def _read(path: Path) -> TemplateFile:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise GrammarError("larger than 4 MiB", where=str(path), remedy="split it, or use a list or a range")
+        text = path.read_text(encoding="utf-8")
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node is not None else None
+    except OSError as error:
+        raise GrammarError(error.strerror or str(error), where=str(path), remedy="check the path and its permissions") from None
+    except UnicodeDecodeError as error:
+        raise GrammarError(f"not UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise GrammarError(_first_line(error), where=_yaml_place(path, error), remedy="mend the YAML") from None
+    if not isinstance(data, dict):
+        raise GrammarError("holds no mapping", where=str(path), remedy="start with `language: en` and `intents:`")
+    lines: dict[_Path, int] = {}
+    _note_lines(node, (), lines)
+    try:
+        return TemplateFile(path, Contents.model_validate(data), lines)
+    except ValidationError as error:
+        raise GrammarError(problems=_problems(path, lines, data, error)) from None
+
+
+def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
+    lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            lines[(*path, key.value)] = key.start_mark.line + 1
+            _note_lines(value, (*path, key.value), lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            _note_lines(value, (*path, index), lines)
+
+
+def _yaml_place(path: Path, error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
+
+
+def _first_line(error: Exception) -> str:
+    return getattr(error, "problem", None) or str(error).splitlines()[0]
+
+
+def _problems(path: Path, lines: dict[_Path, int], data: Any, error: ValidationError) -> list[Problem]:
+    """Given pydantic's findings, return ours, one per place: the first alternative of a union speaks for it."""
+    problems: dict[str, Problem] = {}
+    for finding in error.errors():
+        location = _written_path(data, finding["loc"])
+        line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), 1)
+        where = f"{path}:{line}: {'.'.join(str(part) for part in finding['loc'] if not _is_union_branch(part))}"
+        what, remedy = finding["msg"], "see config/commands for examples"
+        if finding["type"] == "extra_forbidden":
+            what, remedy = "unknown key", _did_you_mean(str(finding["loc"][-1]), len(finding["loc"]))
+        elif finding["type"] == "missing":
+            what, remedy = "is missing", "add it"
+        problems.setdefault(where, Problem(where, what, remedy))
+    return list(problems.values())
+
+
+def _is_union_branch(part: Union[str, int]) -> bool:
+    return part in ("str", "int", "float", "ListValue")
+
+
+def _written_path(data: Any, location: _Path) -> _Path:
+    """Given a location in pydantic's terms, return the keys that are in the file."""
+    kept: list[Union[str, int]] = []
+    for part in location:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            continue
+        kept.append(part)
+    return tuple(kept)
+
+
+def _did_you_mean(key: str, depth: int) -> str:
+    models: list[type[BaseModel]] = [Contents] if depth == 1 else [Intent, SentenceBlock, SlotList, ListValue, NumberRange]
+    names = [info.alias or name for model in models for name, info in model.model_fields.items()]
+    close = difflib.get_close_matches(key, names, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(set(names)))}"

@@ -1,0 +1,164 @@
+"""Word acceptor + pronunciations + CTC topology -> decoding graph.
+
+Rule of this file: the only one that builds with kaldifst. The road is the usual one of weighted
+automata (Mohri, Pereira and Riley, "Speech recognition with weighted finite-state transducers", 2008):
+G, the acceptor over words and tags, made deterministic and minimal; L, each word replaced by its
+phones, as one prefix tree per state of G, the word written out at its last phone; H, the CTC topology
+(Graves et al., 2006), composed in front.
+
+Labels of the result: input 0 is epsilon, input k + 1 is token k of the acoustic model; output 0 is
+epsilon, output n is `symbols[n]`, a word or a tag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+import kaldifst
+
+from sayso.grammar.pronounce import Pronunciation
+from sayso.grammar.words import TAG, SentenceEnd, SlotEnd, WordAcceptor
+
+GEMINATE_COST = 0.7
+"""Cost [nats] of hearing two like phones in a row as one ("bus stop"), as they are mostly said. CTC by itself
+demands a blank between them."""
+
+
+@dataclass(frozen=True)
+class DecodingGraph:
+    """What the decoder searches, and what its output means."""
+
+    fst: "kaldifst.StdConstFst"
+    symbols: tuple[str, ...]
+    """Output label -> word or tag; label 0 is empty."""
+    slot_ends: tuple[SlotEnd, ...]
+    sentence_ends: tuple[SentenceEnd, ...]
+    tokens: tuple[str, ...]
+    """The acoustic model's tokens that the graph was built for."""
+    states: int
+    arcs: int
+    sentences: int
+    """Paths through G: sentences that can be said, counted with every spelling of each."""
+
+
+def build_graph(
+    acceptor: WordAcceptor, pronunciations: Mapping[str, Pronunciation], tokens: Sequence[str], blank: int
+) -> DecodingGraph:
+    """Given the acceptor of all sentences and how its words are said, return the decoding graph."""
+    symbols = ("", *sorted({label for _, label, _ in acceptor.arcs if label}))
+    number = {symbol: index for index, symbol in enumerate(symbols)}
+    grammar = _deterministic(acceptor, number)
+    arcs, finals, start = _read(grammar)
+    lexical = _spell(arcs, finals, start, symbols, pronunciations, {token: k + 1 for k, token in enumerate(tokens)})
+    kaldifst.arcsort(lexical, sort_type="ilabel")
+    topology = _ctc_topology(len(tokens), blank)
+    kaldifst.arcsort(topology, sort_type="olabel")
+    graph = kaldifst.compose(topology, lexical, match_side="left", connect=True)
+    kaldifst.arcsort(graph, sort_type="ilabel")
+    states, count = _size(graph)
+    return DecodingGraph(
+        fst=kaldifst.StdConstFst(graph),
+        symbols=symbols,
+        slot_ends=tuple(acceptor.slot_ends),
+        sentence_ends=tuple(acceptor.sentence_ends),
+        tokens=tuple(tokens),
+        states=states,
+        arcs=count,
+        sentences=_count(arcs, finals, start),
+    )
+
+
+def _compile(lines: Sequence[str]) -> "kaldifst.StdVectorFst":
+    return kaldifst.compile("\n".join(lines), acceptor=False)
+
+
+def _deterministic(acceptor: WordAcceptor, number: Mapping[str, int]) -> "kaldifst.StdVectorFst":
+    """G as a minimal deterministic acceptor, tags being symbols like any other."""
+    # kaldifst starts at the first line's state, which is 0 here: WordAcceptor starts with arcs from 0.
+    lines = [f"{source} {target} {number.get(label, 0)} {number.get(label, 0)}" for source, label, target in acceptor.arcs]
+    lines.extend(str(state) for state in sorted(acceptor.finals))
+    grammar = _compile(lines)
+    kaldifst.rmepsilon(grammar)
+    grammar = kaldifst.determinize(grammar)
+    kaldifst.minimize(grammar)
+    return grammar
+
+
+def _read(fst: "kaldifst.StdVectorFst") -> tuple[dict[int, list[tuple[int, int]]], set[int], int]:
+    """Given an unweighted acceptor, return its arcs (state -> [(label, next state)]), final states and start."""
+    arcs: dict[int, list[tuple[int, int]]] = {}
+    finals: set[int] = set()
+    for state in kaldifst.StateIterator(fst):
+        arcs[state] = [(arc.ilabel, arc.nextstate) for arc in kaldifst.ArcIterator(fst, state)]
+        if fst.final(state).value != float("inf"):
+            finals.add(state)
+    return arcs, finals, fst.start
+
+
+def _spell(
+    arcs: Mapping[int, Sequence[tuple[int, int]]],
+    finals: set[int],
+    start: int,
+    symbols: Sequence[str],
+    pronunciations: Mapping[str, Pronunciation],
+    phone_labels: Mapping[str, int],
+) -> "kaldifst.StdVectorFst":
+    """L∘G: each word becomes its phones; those that begin alike at one state share their beginning."""
+    lines: list[str] = []
+    fresh = max(arcs) + 1
+    for state in sorted(arcs, key=lambda one: one != start):
+        shared: dict[tuple[int, ...], int] = {(): state}
+        for label, target in arcs[state]:
+            symbol = symbols[label]
+            if symbol.startswith(TAG):
+                lines.append(f"{state} {target} 0 {label}")
+                continue
+            for way in pronunciations[symbol].ways:
+                path = tuple(phone_labels[phone] for phone in way)
+                for end in range(1, len(path)):
+                    if path[:end] not in shared:
+                        shared[path[:end]] = fresh
+                        lines.append(f"{shared[path[: end - 1]]} {fresh} {path[end - 1]} 0")
+                        fresh += 1
+                lines.append(f"{shared[path[:-1]]} {target} {path[-1]} {label}")
+        if state in finals:
+            lines.append(str(state))
+    lexical = _compile(lines)
+    kaldifst.minimize_encoded(lexical)
+    return lexical
+
+
+def _ctc_topology(tokens: int, blank: int) -> "kaldifst.StdVectorFst":
+    """H: state 0 lies between phones, state k + 1 within token k; all are final."""
+    lines: list[str] = [f"0 0 {blank + 1} 0"]
+    phones = [token for token in range(tokens) if token != blank]
+    for phone in phones:
+        lines.append(f"0 {phone + 1} {phone + 1} {phone + 1}")
+    for phone in phones:
+        state = phone + 1
+        lines.append(f"{state} {state} {state} 0")
+        lines.append(f"{state} 0 {blank + 1} 0")
+        lines.append(f"{state} {state} 0 {state} {GEMINATE_COST}")
+        lines.extend(f"{state} {other + 1} {other + 1} {other + 1}" for other in phones if other != phone)
+    lines.append("0")
+    lines.extend(str(phone + 1) for phone in phones)
+    return _compile(lines)
+
+
+def _size(fst: "kaldifst.StdVectorFst") -> tuple[int, int]:
+    return fst.num_states, sum(fst.num_arcs(state) for state in range(fst.num_states))
+
+
+def _count(arcs: Mapping[int, Sequence[tuple[int, int]]], finals: set[int], start: int) -> int:
+    """Given an acyclic acceptor, return how many paths lead through it."""
+    counts: dict[int, int] = {}
+    todo = [start]
+    while todo:
+        state = todo[-1]
+        waiting = [target for _, target in arcs[state] if target not in counts]
+        if waiting:
+            todo.extend(waiting)
+            continue
+        counts[todo.pop()] = (state in finals) + sum(counts[target] for _, target in arcs[state])
+    return counts[start]
