@@ -1,0 +1,173 @@
+"""TensorFlow Lite networks, on the CPU or through the Edge TPU's delegate.
+
+Rule of this file: the only one that imports an interpreter. It quantises what goes in, restores what
+comes out, and refuses a network whose tensors are not what the manifest says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sayso.errors import AcceleratorError, ModelError
+from sayso.recognition.acoustic import AcousticStream, Frames, States, Streaming
+from sayso.recognition.bundle import Bundle, Golden, NetworkState
+
+_RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
+"""The interpreter and its successor; they can't be installed together, see pyproject."""
+
+DELEGATE = "libedgetpu.so.1"
+
+
+def _runtime() -> Any:
+    for name in _RUNTIMES:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ModelError(
+        "no TensorFlow Lite interpreter is installed", remedy="install tflite-runtime, or ai-edge-litert on Python 3.12 and up"
+    )
+
+
+def load_delegate(device: str) -> Any:
+    """Given a device of libedgetpu (`usb`, `usb:0`, `pci:0`, empty for any), return its delegate.
+
+    Raise AcceleratorError where the library or the device is missing.
+    """
+    try:
+        return _runtime().load_delegate(DELEGATE, {"device": device} if device else {})
+    except OSError:
+        raise AcceleratorError(
+            f"{DELEGATE} is not installed", remedy="install libedgetpu1-std, or set [model] accelerator = \"cpu\""
+        ) from None
+    except AttributeError:
+        raise AcceleratorError(f"{DELEGATE} is not a delegate", remedy="reinstall libedgetpu1-std") from None
+    except ValueError as error:
+        reason = " ".join(str(error).split()) or "no device answered"
+        raise AcceleratorError(f"no Edge TPU {device or 'found'}: {reason}", remedy="plug it in, or check its power") from None
+
+
+class TfliteNetwork:
+    """A streaming int8 network; see acoustic.Network. One instance serves one stream at a time, in one thread."""
+
+    def __init__(self, path: Path, bundle: Bundle, threads: int, delegate: Any = None) -> None:
+        """Given a .tflite file of the bundle, load it. Raise ModelError where it isn't what the manifest says."""
+        self._where = str(path)
+        manifest = bundle.manifest
+        try:
+            self._interpreter = _runtime().Interpreter(
+                model_path=str(path),
+                num_threads=threads,
+                experimental_delegates=[delegate] if delegate is not None else None,
+            )
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise ModelError(f"not a network this interpreter runs: {reason}", where=self._where, remedy="reinstall the model") from None
+        inputs = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
+        outputs = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
+        self._input = _tensor(inputs, manifest.network.input, self._where)
+        self._output = _tensor(outputs, manifest.network.output, self._where)
+        self._states = [
+            (_state(inputs, state.input, state, self._where), _state(outputs, state.output, state, self._where))
+            for state in manifest.network.states
+        ]
+        self._expect(self._input, (manifest.network.window, manifest.features.bands), "input")
+        rows = manifest.network.window // manifest.network.subsampling
+        self._expect(self._output, (rows, len(manifest.tokens.symbols)), "output")
+
+    def _expect(self, detail: Dict[str, Any], shape: Tuple[int, int], what: str) -> None:
+        found = tuple(int(size) for size in detail["shape"] if size != 1)
+        if found != tuple(size for size in shape if size != 1):
+            raise ModelError(f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model")
+
+    def initial_states(self) -> States:
+        """Return zeros, as real numbers, in the tensors' own format."""
+        return tuple(_quantise(np.zeros(taken["shape"], np.float32), taken) for taken, _ in self._states)
+
+    def run(self, window: Frames, states: States) -> Tuple[Frames, States]:
+        """Given float32 [window, bands] and states, return float32 [rows, tokens] logits and the new states.
+
+        Raise ModelError where the interpreter fails.
+        """
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input["index"], _quantise(window.reshape(self._input["shape"]), self._input))
+        for (taken, _), state in zip(self._states, states):
+            interpreter.set_tensor(taken["index"], state)
+        try:
+            interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"inference failed: {' '.join(str(error).split())}", where=self._where) from None
+        logits = _restore(interpreter.get_tensor(self._output["index"]), self._output)
+        new = tuple(_carry(interpreter.get_tensor(given["index"]), given, taken) for taken, given in self._states)
+        return logits.reshape(-1, logits.shape[-1]), new
+
+
+def check_golden(network: TfliteNetwork, bundle: Bundle) -> float:
+    """Given a network, return how far its answer to the golden vector is off (mean absolute probability).
+
+    Raise ModelError where that is more than the bundle tolerates.
+    """
+    golden: Golden = bundle.golden
+    stream = AcousticStream(network, streaming(bundle))
+    found = stream.feed(golden.features).log_probs
+    rows = min(len(found), len(golden.log_probs))
+    if rows == 0:
+        raise ModelError("the golden vector is too short", where=str(bundle.path), remedy="reinstall the model")
+    off = float(np.abs(np.exp(found[:rows]) - np.exp(golden.log_probs[:rows])).mean())
+    if not off <= golden.tolerance:
+        what = f"answers the golden vector {off:.4f} off, {golden.tolerance:.4f} is allowed"
+        raise ModelError(what, where=str(bundle.path), remedy="this interpreter or accelerator computes something else")
+    return off
+
+
+def streaming(bundle: Bundle) -> Streaming:
+    """Given a bundle, return how its network's windows follow each other."""
+    network = bundle.manifest.network
+    return Streaming(network.window, network.stride, network.look_ahead, network.subsampling)
+
+
+def _tensor(details: Dict[str, Dict[str, Any]], name: str, where: str) -> Dict[str, Any]:
+    if name not in details:
+        raise ModelError(f"no tensor {name!r}; there are {', '.join(sorted(details))}", where=where, remedy="reinstall the model")
+    return details[name]
+
+
+def _state(details: Dict[str, Dict[str, Any]], name: str, state: NetworkState, where: str) -> Dict[str, Any]:
+    detail = _tensor(details, name, where)
+    found: List[int] = [int(size) for size in detail["shape"]]
+    if found != state.shape:
+        raise ModelError(f"state {name!r} has shape {found}, the manifest says {state.shape}", where=where, remedy="reinstall the model")
+    return detail
+
+
+def _quantise(real: npt.NDArray[np.float32], detail: Dict[str, Any]) -> npt.NDArray[Any]:
+    """Real numbers to the tensor's format (TensorFlow Lite quantisation specification, 2019)."""
+    scale, zero_point = detail["quantization"]
+    if not scale:
+        return real.astype(detail["dtype"])
+    limits = np.iinfo(detail["dtype"])
+    quantised: npt.NDArray[Any] = np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max).astype(detail["dtype"])
+    return quantised
+
+
+def _restore(value: npt.NDArray[Any], detail: Dict[str, Any]) -> npt.NDArray[np.float32]:
+    scale, zero_point = detail["quantization"]
+    if not scale:
+        return value.astype(np.float32)
+    return (value.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+
+def _carry(value: npt.NDArray[Any], given: Dict[str, Any], taken: Dict[str, Any]) -> npt.NDArray[Any]:
+    """A state from output to input: copied where both have one format, else through real numbers."""
+    if given["quantization"] == taken["quantization"] and given["dtype"] == taken["dtype"]:
+        return value
+    return _quantise(_restore(value, given), taken)
