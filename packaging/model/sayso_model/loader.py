@@ -1,0 +1,220 @@
+"""Shards -> batches for the trainer, endlessly.
+
+Rule of this file: a batch has one of few fixed shapes, and its clips fill it: what a clip leaves free is
+room noise before and after the words, as in life. Work is done in processes of their own.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sayso.recognition.features import LogMel, LogMelSettings
+from sayso_model import rooms, shards
+from sayso_model.augmentation import RATE, Augmenter, Chances, sound
+from sayso_model.phones import INDEX, Speller
+from sayso_model.places import SHARDS
+
+SECONDS = (1.28, 1.92, 2.56, 3.2, 4.16, 5.12, 6.4, 8.0, 9.92, 12.16, 14.4, 16.64)
+"""Lengths of a clip's scene; `TAIL` is added."""
+TAIL = 0.4
+"""What follows the scene [s]: the network's look-ahead and the window's overlap."""
+BATCH_SECONDS = 160.0
+
+WEIGHTS = {
+    "train-librispeech": 1.0, "train-mini-librispeech": 1.0, "train-ljprompts": 0.6, "train-commonvoice": 1.6,
+    "train-speech-commands": 0.55, "train-shawnhymel": 0.35, "train-an4": 0.6, "train-alphanumeric": 0.6,
+    "train-phrases": 1.0, "synthetic-": 0.8,
+}  # fmt: skip
+"""How often a clip of each kind of shard is drawn, relative to another; the longest prefix counts."""
+
+NOISE_ONLY = 0.04
+WARPS = tuple(np.linspace(0.88, 1.14, 9))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Clips of one length with their phones."""
+
+    frames: npt.NDArray[np.float16]
+    """Features, float16 [clips, frames, bands]."""
+    targets: npt.NDArray[np.int64]
+    """All phones back to back."""
+    lengths: npt.NDArray[np.int64]
+    """Phones of each clip."""
+    seconds: float
+    """Seconds of speech in it, silence around it left out."""
+
+
+@dataclass(frozen=True)
+class Emphasis:
+    """What a phase of the training sees more of."""
+
+    weights: tuple[tuple[str, float], ...] = ()
+    """Prefixes of shards with factors on `WEIGHTS`."""
+    longest: float = SECONDS[-1]
+    """Longest clip [s]."""
+    chances: Chances = Chances()
+    masks: bool = True
+    """Whether parts of the features are blanked."""
+
+
+def spelled(clips: list[shards.Clip], speller: Speller) -> list[tuple[int, ...]]:
+    """Given clips, return their phones as indices."""
+    return [tuple(INDEX[phone] for phone in speller.phones(clip.text)) for clip in clips]
+
+
+def usable(clip: shards.Clip) -> bool:
+    """Given a clip, return whether its words are known: no digits, which could be read in several ways."""
+    return 0.3 * RATE < clip.length < 16.3 * RATE and re.fullmatch(r"[a-z' ]+", clip.text) is not None
+
+
+class Source:
+    """Draws clips and makes batches of them."""
+
+    def __init__(self, seed: int, features: LogMelSettings, emphasis: Emphasis) -> None:
+        self._random = np.random.default_rng(seed)
+        self._samples = shards.Samples(SHARDS)
+        self._emphasis = emphasis
+        self._pools: list[tuple[list[shards.Clip], list[tuple[int, ...]]]] = []
+        weights: list[float] = []
+        texts: list[str] = []
+        pools = []
+        for name in shards.names(SHARDS):
+            if name.startswith(("train-", "synthetic-")):
+                clips = [clip for clip in shards.read(SHARDS, name) if usable(clip) and clip.length < emphasis.longest * RATE]
+                if clips:
+                    pools.append((name, clips))
+                    texts += [clip.text for clip in clips]
+        speller = Speller(texts)
+        for name, clips in pools:
+            self._pools.append((clips, spelled(clips, speller)))
+            weights.append(len(clips) * self._weight(name))
+        self._weights = np.array(weights) / sum(weights)
+        noises = [
+            clip
+            for name in shards.names(SHARDS, "noise-")
+            if "rir" not in name
+            for clip in shards.read(SHARDS, name)
+            if clip.length > RATE // 2
+        ]
+        voices = [clip for name, clips in pools if "librispeech" in name or "commonvoice" in name for clip in clips]
+        noises = self._balanced(noises)
+        self._augment = Augmenter(
+            self._random, noises, voices, self._samples, rooms.bank(), emphasis.chances
+        )
+        bins = np.linspace(0.0, RATE / 2, features.fft // 2 + 1)
+        self._features = [LogMel(features, bins * warp) for warp in WARPS]
+
+    def _balanced(self, noises: list[shards.Clip]) -> list[shards.Clip]:
+        """Given noises, return them so that long recordings and sets of few clips count as well."""
+        return [clip for clip in noises for _ in range(1 + min(40, clip.length // (RATE * 8)))]
+
+    def _weight(self, name: str) -> float:
+        prefix = max((prefix for prefix in WEIGHTS if name.startswith(prefix)), key=len)
+        factors = [factor for begin, factor in self._emphasis.weights if name.startswith(begin)]
+        return WEIGHTS[prefix] * float(np.prod(factors))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return batches without end."""
+        waiting: dict[float, list[tuple[npt.NDArray[np.float32], tuple[int, ...]]]] = defaultdict(list)
+        while True:
+            clip, phones = self._draw()
+            lead = self._random.choice((0.02, 0.3, 0.9, 2.5), p=(0.1, 0.55, 0.28, 0.07)) * self._random.uniform(0.4, 1.2)
+            room = lead + len(clip) / RATE + self._random.choice((0.05, 0.3, 0.6)) * self._random.uniform(0.3, 1.0)
+            fits = [length for length in SECONDS if length >= room]
+            length = fits[0] if fits else SECONDS[-1]
+            if len(clip) > length * RATE:
+                continue
+            waiting[length].append((clip, phones))
+            if len(waiting[length]) >= int(BATCH_SECONDS / (length + TAIL)):
+                yield self._batch(length, waiting.pop(length))
+
+    def _draw(self) -> tuple[npt.NDArray[np.float32], tuple[int, ...]]:
+        """Return the sound of one clip, at its speed, and its phones; now and then nothing is said."""
+        if self._random.random() < NOISE_ONLY:
+            return np.zeros(int(RATE * self._random.choice((0.5, 1.5, 2.5, 3.5))), np.float32)[:0], ()
+        clips, phones = self._pools[self._random.choice(len(self._pools), p=self._weights)]
+        number = int(self._random.integers(len(clips)))
+        return self._augment.speed(sound(np.asarray(self._samples(clips[number])))), phones[number]
+
+    def _batch(self, length: float, items: list[tuple[npt.NDArray[np.float32], tuple[int, ...]]]) -> Batch:
+        random = self._random
+        total, tail = round(length * RATE), round(TAIL * RATE)
+        frames = []
+        for clip, _ in items:
+            free = total - len(clip)
+            lead = int(free * random.beta(1.6, 2.0)) if free > 0 else 0
+            if not len(clip) and random.random() < 0.3:  # a noise that comes alone may end at once
+                lead = 0
+            extractor = self._features[random.integers(len(WARPS))] if random.random() < 0.6 else self._features[len(WARPS) // 2]
+            extractor.reset()
+            heard = extractor.feed(self._augment.scene(clip, lead, total, tail))
+            frames.append(masked(heard, random) if self._emphasis.masks else heard)
+        shortest = min(map(len, frames)) // 4 * 4
+        return Batch(
+            np.stack([one[:shortest] for one in frames]).astype(np.float16),
+            np.array([phone for _, phones in items for phone in phones], np.int64),
+            np.array([len(phones) for _, phones in items], np.int64),
+            sum(len(clip) for clip, _ in items) / RATE,
+        )
+
+
+def masked(frames: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Given features, return them with a few bands and moments blanked (SpecAugment, Park et al. 2019)."""
+    if random.random() < 0.5:
+        for _ in range(random.integers(1, 3)):
+            width = random.integers(1, 7)
+            start = random.integers(0, frames.shape[1] - width)
+            frames[:, start : start + width] = 0.0
+        for _ in range(1 + len(frames) // 300):
+            width = random.integers(2, 13)
+            start = random.integers(0, max(1, len(frames) - width))
+            frames[start : start + width] = 0.0
+    return frames
+
+
+def _work(seed: int, features: LogMelSettings, emphasis: Emphasis, queue: multiprocessing.Queue[Batch]) -> None:
+    os.nice(1)
+    for batch in Source(seed, features, emphasis):
+        queue.put(batch)
+
+
+class Loader:
+    """Worker processes that fill a queue with batches."""
+
+    def __init__(self, workers: int, seed: int, features: LogMelSettings, emphasis: Emphasis) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._queue: multiprocessing.Queue[Batch] = context.Queue(maxsize=24)
+        self._workers = [
+            context.Process(target=_work, args=(seed + number, features, emphasis, self._queue), daemon=True)
+            for number in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def next(self) -> Batch:
+        """Return the next batch. Raise RuntimeError if the workers have died."""
+        while True:
+            try:
+                return self._queue.get(timeout=60)
+            except Exception as error:  # queue.Empty: look whether anyone still works
+                if not any(worker.is_alive() for worker in self._workers):
+                    raise RuntimeError("the augmentation workers have ended; see their messages above") from error
+
+    def waiting(self) -> int:
+        """Return how many batches are ready."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            worker.terminate()
+            worker.join()

@@ -1,0 +1,161 @@
+"""The network: a causal convolutional CTC model whose look-ahead is a delay.
+
+Rule of this file: every temporal convolution is a valid one over its last frames and the new ones, so
+that a stream is computed once; at an utterance's start those last frames are zeros. Nothing but
+convolutions, additions and ReLU6: what the Edge TPU takes, with every activation in 0…6.
+
+Alignment. Feature frames come every 10 ms, rows every 4 frames. Row i is computed from frames up to 4 i + 3.
+The residual blocks look ahead: their skip connection is late by `delays` rows, `look_ahead` rows in all.
+So what a person says during frames 4 i … 4 i + 3 comes out at row i + look_ahead, and the first look_ahead rows
+are dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sayso_model.phones import SYMBOLS
+
+SUBSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The network's shape."""
+
+    bands: int = 40
+    front: int = 128
+    width: int = 192
+    delays: tuple[int, ...] = (4, 4, 0, 0, 0, 0)
+    """Rows by which each residual block's skip connection is late, at most `kernel` - 1; one block each."""
+    kernel: int = 5
+    outputs: int = len(SYMBOLS)
+
+    @property
+    def look_ahead(self) -> int:
+        """Rows between what was said and its output."""
+        return sum(self.delays)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the settings as plain values, for a checkpoint."""
+        return asdict(self)
+
+
+class _Temporal(torch.autograd.Function):
+    """A convolution over time as one matrix product: on a CPU its gradient is several times faster so."""
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor, kernel: Tensor, width: int, stride: int) -> Tensor:
+        """Given [batch, frames, inputs] and [outputs, width * inputs], return [batch, frames / stride, outputs]."""
+        batch, length, inputs = frames.shape
+        padded = functional.pad(frames, (0, 0, width - stride, 0))
+        rows = length // stride
+        columns = torch.cat([padded[:, tap : tap + stride * rows : stride] for tap in range(width)], dim=2)
+        ctx.save_for_backward(columns, kernel)
+        ctx.shape = (batch, length, inputs, width, stride, rows)
+        return functional.linear(columns, kernel)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
+        """Given the gradient of the output, return those of the frames and the kernel."""
+        columns, kernel = ctx.saved_tensors
+        batch, length, inputs, width, stride, rows = ctx.shape
+        flat = gradient.reshape(batch * rows, -1)
+        of_kernel = flat.t() @ columns.view(batch * rows, width * inputs)
+        if not ctx.needs_input_grad[0]:
+            return None, of_kernel, None, None
+        spread = (flat @ kernel).view(batch, rows, width, inputs)
+        padded = gradient.new_zeros(batch, length + width - stride, inputs)
+        for tap in range(width):
+            padded[:, tap : tap + stride * rows : stride] += spread[:, :, tap]
+        return padded[:, width - stride :], of_kernel, None, None
+
+
+class Convolution(nn.Module):
+    """A convolution over time, zeros before the start, its normalisation folded in at export."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.width, self.stride, self.inputs = kernel, stride, inputs
+        self.state = kernel - stride
+        """Frames it remembers."""
+        self.kernel = nn.Parameter(torch.empty(outputs, kernel * inputs))
+        nn.init.kaiming_normal_(self.kernel)
+        self.normalisation = nn.BatchNorm1d(outputs, momentum=0.01)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Given [batch, frames, inputs], return [batch, frames / stride, outputs]."""
+        kernel = self.kernel
+        if torch.is_autocast_enabled(frames.device.type):
+            kind = torch.get_autocast_dtype(frames.device.type)
+            frames, kernel = frames.to(kind), kernel.to(kind)
+        rows: Tensor = _Temporal.apply(frames, kernel, self.width, self.stride)
+        return self.normalisation(rows.reshape(-1, rows.shape[2])).view(rows.shape)
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Return kernel [kernel, inputs, outputs] and bias [outputs] that do all of it."""
+        norm = self.normalisation
+        assert norm.running_var is not None
+        assert norm.running_mean is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        kernel = (self.kernel * gain[:, None]).view(-1, self.width, self.inputs).permute(1, 2, 0)
+        return kernel, norm.bias - norm.running_mean * gain
+
+
+class Block(nn.Module):
+    """Two convolutions beside a skip connection that is late by `delay` rows."""
+
+    def __init__(self, width: int, kernel: int, delay: int) -> None:
+        super().__init__()
+        self.delay = delay
+        self.first = Convolution(width, width, kernel)
+        self.second = Convolution(width, width, kernel)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Given [batch, rows, width], return the same shape."""
+        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        return functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
+
+
+class Network(nn.Module):
+    """Feature frames to logits."""
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.front = nn.ModuleList(
+            (
+                Convolution(settings.bands, settings.front, settings.kernel, 2),
+                Convolution(settings.front, settings.width, settings.kernel, 2),
+            )
+        )
+        self.blocks = nn.ModuleList(Block(settings.width, settings.kernel, delay) for delay in settings.delays)
+        self.head = nn.Linear(settings.width, settings.outputs)
+        for block in self.blocks:  # each block starts out as little more than its skip connection
+            nn.init.constant_(block.second.normalisation.weight, 0.3)  # type: ignore[union-attr,arg-type]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Given frames [batch, frames, bands], return logits [batch, frames / 4, outputs], late by look_ahead rows."""
+        rows = frames
+        for convolution in self.front:
+            rows = functional.relu6(convolution(rows))
+        for block in self.blocks:
+            rows = block(rows)
+        return self.head(rows)
+
+
+def parameters(network: Network) -> int:
+    """Given a network, return how many parameters it ships: kernels and biases, normalisation folded."""
+    return sum(value.numel() for name, value in network.named_parameters() if "normalisation.weight" not in name)
+
+
+def macs_per_second(settings: NetworkSettings) -> int:
+    """Given the shape, return multiplications per second of audio, at 100 frames a second."""
+    front = settings.kernel * (settings.bands * settings.front * 50 + settings.front * settings.width * 25)
+    blocks = 2 * len(settings.delays) * settings.kernel * settings.width**2 * 25
+    return front + blocks + settings.width * settings.outputs * 25

@@ -1,0 +1,235 @@
+"""Training: `train`.
+
+Rule of this file: a run is its folder: `log.tsv`, `dev.tsv`, `last.pt`. Started again it goes on from `last.pt`; the learning
+rate follows the hours of audio presented, warming up and then falling along a cosine to the planned hours
+(or, with --until, to a time of day: the plan follows the speed measured).
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import datetime
+import math
+import time
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from sayso_model.augmentation import Chances
+from sayso_model.loader import Batch, Emphasis, Loader
+from sayso_model.network import Network, NetworkSettings, macs_per_second, parameters
+from sayso_model.places import RUNS
+from sayso_model.scoring import errors, examples
+from sayso_model.statistics import settings as feature_settings
+
+PEAK, LOWEST = 3e-3, 1e-5
+WARM_UP = 600
+"""Steps until the peak."""
+EASY_HOURS = 12.0
+"""Hours at the beginning with short and mostly clean clips only: CTC finds its first alignments there."""
+EASY = Emphasis(longest=3.5, chances=Chances(noise=0.25, room=0.1, quietest_db=12.0))
+EMA = 0.9995
+
+
+class Averaged:
+    """An exponential average of the weights and of the normalisation's statistics."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = copy.deepcopy(network).eval()
+        self._steps = 0
+
+    @torch.no_grad()
+    def update(self, network: Network) -> None:
+        """Given the network after a step, move the average."""
+        self._steps += 1
+        decay = min(EMA, (1 + self._steps) / (20 + self._steps))
+        for mine, theirs in zip(self.network.state_dict().values(), network.state_dict().values()):
+            if mine.is_floating_point():
+                mine.lerp_(theirs, 1 - decay)
+            else:
+                mine.copy_(theirs)
+
+
+def rate(step: int, progress: float, peak: float) -> float:
+    """Given steps done and progress 0…1, return the learning rate."""
+    return min(1.0, (step + 1) / WARM_UP) * (LOWEST + (peak - LOWEST) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def loss_of(network: Network, batch: Batch, device: torch.device) -> torch.Tensor:
+    """Given a batch, return the CTC loss per phone."""
+    frames = torch.from_numpy(batch.frames).to(device, torch.float32)
+    with torch.autocast(device.type, torch.bfloat16):
+        logits = network(frames)
+    late = network.settings.look_ahead
+    log_probs = logits[:, late:].float().log_softmax(2).transpose(0, 1)
+    rows = torch.full((frames.shape[0],), log_probs.shape[0], dtype=torch.long)
+    lengths = torch.from_numpy(batch.lengths)
+    losses = functional.ctc_loss(
+        log_probs, torch.from_numpy(batch.targets).to(device), rows, lengths, reduction="none", zero_infinity=True
+    )
+    return losses.sum() / max(1, int(lengths.sum()))
+
+
+class Run:
+    """One training run."""
+
+    def __init__(self, folder: Path, shape: NetworkSettings, peak: float, device: torch.device) -> None:
+        self.folder, self.device, self.peak = folder, device, peak
+        folder.mkdir(parents=True, exist_ok=True)
+        self.features = feature_settings()
+        self.step, self.hours = 0, 0.0
+        last = folder / "last.pt"
+        stored = torch.load(last, map_location=device, weights_only=False) if last.exists() else None
+        if stored:
+            shape = NetworkSettings(**stored["settings"])
+        self.network = Network(shape).to(device)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=peak, weight_decay=0.01, fused=True)
+        self.average = Averaged(self.network)
+        if stored:
+            self.network.load_state_dict(stored["network"])
+            self.average.network.load_state_dict(stored["average"])
+            self.average._steps = stored["step"]
+            self.optimiser.load_state_dict(stored["optimiser"])
+            self.step, self.hours = stored["step"], stored["hours"]
+        self.dev = {
+            name: examples(shard, self.features, most, decibels)
+            for name, shard, most, decibels in (
+                ("clean", "dev-librispeech-test-clean", 90, None),
+                ("10dB", "dev-librispeech-test-clean", 90, 10.0),
+                ("commonvoice", "dev-commonvoice1-valid-test", 120, None),
+            )
+        }
+
+    def save(self, name: str = "last.pt") -> None:
+        """Write a checkpoint, whole or not at all."""
+        part = self.folder / f"{name}.part"
+        torch.save(
+            {
+                "settings": self.network.settings.as_dict(),
+                "network": self.network.state_dict(),
+                "average": self.average.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+                "hours": self.hours,
+            },
+            part,
+        )
+        part.rename(self.folder / name)
+
+    def train(self, batch: Batch, progress: float) -> float:
+        """Given a batch, take a step and return the loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate(self.step, progress, self.peak)
+        loss = loss_of(self.network, batch, self.device)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+        self.optimiser.step()
+        self.average.update(self.network)
+        self.step += 1
+        self.hours += batch.frames.shape[0] * batch.frames.shape[1] / 360_000
+        return float(loss.detach())
+
+    def score(self) -> dict[str, float]:
+        """Return the averaged network's phone error rates."""
+        rates = {}
+        for name, dev in self.dev.items():
+            wrong, total = errors(self.average.network, dev)
+            rates[name] = wrong / total
+        return rates
+
+
+def _until(clock: str) -> float:
+    """Given HH:MM, return that time's next occurrence as seconds since the epoch."""
+    hour, minute = map(int, clock.split(":"))
+    now = datetime.datetime.now()
+    then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return (then if then > now else then + datetime.timedelta(days=1)).timestamp()
+
+
+def main() -> None:
+    """Train until the plan is fulfilled."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("run", help="name of the run's folder")
+    parser.add_argument("--hours", type=float, default=600.0, help="hours of audio to present in all")
+    parser.add_argument("--until", help="HH:MM at which the learning rate shall have fallen, instead of --hours")
+    parser.add_argument("--width", type=int, default=NetworkSettings.width)
+    parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
+    parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
+    parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--short", type=float, default=1.0, help="factor on how often short phrases are drawn")
+    options = parser.parse_args()
+    torch.manual_seed(options.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    run = Run(RUNS / options.run, NetworkSettings(width=options.width), options.peak, device)
+    _follow(run, options)
+
+
+def _follow(run: Run, options: argparse.Namespace) -> None:
+    """Given a run and the options, train to the end of the plan."""
+    shape = run.network.settings
+    print(
+        f"{parameters(run.network) / 1e6:.2f} M parameters, {macs_per_second(shape) / 1e6:.0f} MMAC/s, {run.device}, "
+        f"{run.hours:.1f} h presented so far",
+        flush=True,
+    )
+    end = _until(options.until) if options.until else None
+    full = Emphasis(
+        weights=(("train-phrases", options.short), ("synthetic-", options.short), ("train-speech-commands", options.short))
+    )
+    easy = run.hours < EASY_HOURS
+    loader = Loader(options.workers, options.seed + run.step, run.features, EASY if easy else full)
+    started, began = time.time(), run.hours
+    spoken = reported = scored = time.time()
+    total, count = 0.0, 0
+    with (run.folder / "log.tsv").open("a") as log, (run.folder / "dev.tsv").open("a") as dev:
+        while True:
+            now = time.time()
+            plan = options.hours
+            if end is not None and now - started > 60:
+                plan = run.hours + (run.hours - began) / (now - started) * max(0.0, end - now)
+            progress = run.hours / plan
+            if (end is not None and now >= end) or (end is None and progress >= 1):
+                break
+            if easy and run.hours > EASY_HOURS:
+                easy = False
+                loader.close()
+                loader = Loader(options.workers, options.seed + run.step, run.features, full)
+            run.network.train()
+            total += run.train(loader.next(), progress)
+            count += 1
+            if now - reported > 20:
+                speed = (run.hours - began) / (now - started) * 3600
+                line = (
+                    f"{datetime.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{total / count:.4f}\t"
+                    f"{run.optimiser.param_groups[0]['lr']:.2e}\t{progress:.3f}\t{speed:.0f}\t{loader.waiting()}"
+                )
+                print(line, file=log, flush=True)
+                reported, total, count = now, 0.0, 0
+            if now - spoken > 120:
+                run.save()
+                spoken = now
+            if now - scored > options.every:
+                _score(run, dev)
+                scored = time.time()
+    loader.close()
+    run.save()
+    with (run.folder / "dev.tsv").open("a") as dev:
+        _score(run, dev)
+
+
+def _score(run: Run, target: object) -> None:
+    """Write the averaged network's error rates."""
+    rates = "\t".join(f"{name} {rate:.4f}" for name, rate in run.score().items())
+    line = f"{datetime.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{rates}"
+    print(line, file=target, flush=True)  # type: ignore[call-overload]
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
