@@ -130,10 +130,14 @@ def find_template_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise GrammarError("no such file or folder of sentence templates", where=str(path), remedy="check [commands] path")
+        raise GrammarError(
+            "no such file or folder of sentence templates", where=str(path), remedy="check [commands] path"
+        )
     found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
     if not found:
-        raise GrammarError("no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples")
+        raise GrammarError(
+            "no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples"
+        )
     return found
 
 
@@ -160,7 +164,9 @@ def _read(path: Path) -> TemplateFile:
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
     except OSError as error:
-        raise GrammarError(error.strerror or str(error), where=str(path), remedy="check the path and its permissions") from None
+        raise GrammarError(
+            error.strerror or str(error), where=str(path), remedy="check the path and its permissions"
+        ) from None
     except UnicodeDecodeError as error:
         raise GrammarError(f"not UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -219,9 +225,7 @@ def _written_path(data: Any, location: _Path) -> _Path:
     """Given a location in pydantic's terms, return the keys that are in the file."""
     kept: list[Union[str, int]] = []
     for part in location:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             data = data[part]
         else:
             continue
@@ -230,7 +234,9 @@ def _written_path(data: Any, location: _Path) -> _Path:
 
 
 def _did_you_mean(key: str, depth: int) -> str:
-    models: list[type[BaseModel]] = [Contents] if depth == 1 else [Intent, SentenceBlock, SlotList, ListValue, NumberRange]
+    models: list[type[BaseModel]] = (
+        [Contents] if depth == 1 else [Intent, SentenceBlock, SlotList, ListValue, NumberRange]
+    )
     names = [info.alias or name for model in models for name, info in model.model_fields.items()]
     close = difflib.get_close_matches(key, names, n=1)
     return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(sorted(set(names)))}"

@@ -29,7 +29,7 @@ demands a blank between them."""
 class DecodingGraph:
     """What the decoder searches, and what its output means."""
 
-    fst: "kaldifst.StdConstFst"
+    fst: kaldifst.StdConstFst
     symbols: tuple[str, ...]
     """Output label -> word or tag; label 0 is empty."""
     slot_ends: tuple[SlotEnd, ...]
@@ -69,14 +69,16 @@ def build_graph(
     )
 
 
-def _compile(lines: Sequence[str]) -> "kaldifst.StdVectorFst":
+def _compile(lines: Sequence[str]) -> kaldifst.StdVectorFst:
     return kaldifst.compile("\n".join(lines), acceptor=False)
 
 
-def _deterministic(acceptor: WordAcceptor, number: Mapping[str, int]) -> "kaldifst.StdVectorFst":
+def _deterministic(acceptor: WordAcceptor, number: Mapping[str, int]) -> kaldifst.StdVectorFst:
     """G as a minimal deterministic acceptor, tags being symbols like any other."""
     # kaldifst starts at the first line's state, which is 0 here: WordAcceptor starts with arcs from 0.
-    lines = [f"{source} {target} {number.get(label, 0)} {number.get(label, 0)}" for source, label, target in acceptor.arcs]
+    lines = [
+        f"{source} {target} {number.get(label, 0)} {number.get(label, 0)}" for source, label, target in acceptor.arcs
+    ]
     lines.extend(str(state) for state in sorted(acceptor.finals))
     grammar = _compile(lines)
     kaldifst.rmepsilon(grammar)
@@ -85,7 +87,7 @@ def _deterministic(acceptor: WordAcceptor, number: Mapping[str, int]) -> "kaldif
     return grammar
 
 
-def _read(fst: "kaldifst.StdVectorFst") -> tuple[dict[int, list[tuple[int, int]]], set[int], int]:
+def _read(fst: kaldifst.StdVectorFst) -> tuple[dict[int, list[tuple[int, int]]], set[int], int]:
     """Given an unweighted acceptor, return its arcs (state -> [(label, next state)]), final states and start."""
     arcs: dict[int, list[tuple[int, int]]] = {}
     finals: set[int] = set()
@@ -103,7 +105,7 @@ def _spell(
     symbols: Sequence[str],
     pronunciations: Mapping[str, Pronunciation],
     phone_labels: Mapping[str, int],
-) -> "kaldifst.StdVectorFst":
+) -> kaldifst.StdVectorFst:
     """L∘G: each word becomes its phones; those that begin alike at one state share their beginning."""
     lines: list[str] = []
     fresh = max(arcs) + 1
@@ -129,7 +131,7 @@ def _spell(
     return lexical
 
 
-def _ctc_topology(tokens: int, blank: int) -> "kaldifst.StdVectorFst":
+def _ctc_topology(tokens: int, blank: int) -> kaldifst.StdVectorFst:
     """H: state 0 lies between phones, state k + 1 within token k; all are final."""
     lines: list[str] = [f"0 0 {blank + 1} 0"]
     phones = [token for token in range(tokens) if token != blank]
@@ -146,7 +148,7 @@ def _ctc_topology(tokens: int, blank: int) -> "kaldifst.StdVectorFst":
     return _compile(lines)
 
 
-def _size(fst: "kaldifst.StdVectorFst") -> tuple[int, int]:
+def _size(fst: kaldifst.StdVectorFst) -> tuple[int, int]:
     return fst.num_states, sum(fst.num_arcs(state) for state in range(fst.num_states))
 
 

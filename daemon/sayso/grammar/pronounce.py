@@ -200,7 +200,9 @@ def _is_phones(said: str) -> bool:
 
 
 def _said_like(own: Mapping[str, Sequence[tuple[str, str]]]) -> set[str]:
-    return {word for ways in own.values() for said, _ in ways if not _is_phones(said) for word in said.casefold().split()}
+    return {
+        word for ways in own.values() for said, _ in ways if not _is_phones(said) for word in said.casefold().split()
+    }
 
 
 def _own(

@@ -177,7 +177,15 @@ class _Parser:
                 continue
             self.sentences.append(
                 Sentence(
-                    intent, text, where, parsed, block.slots, block.requires_context, block.excludes_context, lists, rules
+                    intent,
+                    text,
+                    where,
+                    parsed,
+                    block.slots,
+                    block.requires_context,
+                    block.excludes_context,
+                    lists,
+                    rules,
                 )
             )
 
@@ -273,7 +281,9 @@ def _unresolved(
             return
         if name in wildcards:
             what = f"{{{name}}} stands for any text ({wildcards[name]})"
-            yield Problem("", what, "a closed grammar hears only written words: give the list values, or drop the sentence")
+            yield Problem(
+                "", what, "a closed grammar hears only written words: give the list values, or drop the sentence"
+            )
         else:
             yield Problem("", f"no list {{{name}}}", _suggest(name, lists))
     elif isinstance(expression, RuleReference):

@@ -232,7 +232,9 @@ def load_bundle(path: Path) -> Bundle:
     """Given a bundle's folder, return it checked. Raise ModelError with all that doesn't fit."""
     remedy = "reinstall the model, or point [model] path at another bundle"
     manifest = _read_manifest(path, remedy)
-    problems = [problem for name, digest in manifest.files.items() for problem in _check_file(path, name, digest, remedy)]
+    problems = [
+        problem for name, digest in manifest.files.items() for problem in _check_file(path, name, digest, remedy)
+    ]
     for name in (MODEL, GOLDEN, manifest.lexicon.file):
         if name not in manifest.files:
             problems.append(Problem(str(path / MANIFEST), f"[files] doesn't name {name}", remedy))

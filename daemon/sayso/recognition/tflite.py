@@ -33,7 +33,8 @@ def _runtime() -> Any:
         except ImportError:
             continue
     raise ModelError(
-        "no TensorFlow Lite interpreter is installed", remedy="install tflite-runtime, or ai-edge-litert on Python 3.12 and up"
+        "no TensorFlow Lite interpreter is installed",
+        remedy="install tflite-runtime, or ai-edge-litert on Python 3.12 and up",
     )
 
 
@@ -46,13 +47,15 @@ def load_delegate(device: str) -> Any:
         return _runtime().load_delegate(DELEGATE, {"device": device} if device else {})
     except OSError:
         raise AcceleratorError(
-            f"{DELEGATE} is not installed", remedy="install libedgetpu1-std, or set [model] accelerator = \"cpu\""
+            f"{DELEGATE} is not installed", remedy='install libedgetpu1-std, or set [model] accelerator = "cpu"'
         ) from None
     except AttributeError:
         raise AcceleratorError(f"{DELEGATE} is not a delegate", remedy="reinstall libedgetpu1-std") from None
     except ValueError as error:
         reason = " ".join(str(error).split()) or "no device answered"
-        raise AcceleratorError(f"no Edge TPU {device or 'found'}: {reason}", remedy="plug it in, or check its power") from None
+        raise AcceleratorError(
+            f"no Edge TPU {device or 'found'}: {reason}", remedy="plug it in, or check its power"
+        ) from None
 
 
 class TfliteNetwork:
@@ -71,7 +74,9 @@ class TfliteNetwork:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise ModelError(f"not a network this interpreter runs: {reason}", where=self._where, remedy="reinstall the model") from None
+            raise ModelError(
+                f"not a network this interpreter runs: {reason}", where=self._where, remedy="reinstall the model"
+            ) from None
         inputs = {detail["name"]: detail for detail in self._interpreter.get_input_details()}
         outputs = {detail["name"]: detail for detail in self._interpreter.get_output_details()}
         self._input = _tensor(inputs, manifest.network.input, self._where)
@@ -87,7 +92,9 @@ class TfliteNetwork:
     def _expect(self, detail: Dict[str, Any], shape: Tuple[int, int], what: str) -> None:
         found = tuple(int(size) for size in detail["shape"] if size != 1)
         if found != tuple(size for size in shape if size != 1):
-            raise ModelError(f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model")
+            raise ModelError(
+                f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model"
+            )
 
     def initial_states(self) -> States:
         """Return zeros, as real numbers, in the tensors' own format."""
@@ -137,7 +144,9 @@ def streaming(bundle: Bundle) -> Streaming:
 
 def _tensor(details: Dict[str, Dict[str, Any]], name: str, where: str) -> Dict[str, Any]:
     if name not in details:
-        raise ModelError(f"no tensor {name!r}; there are {', '.join(sorted(details))}", where=where, remedy="reinstall the model")
+        raise ModelError(
+            f"no tensor {name!r}; there are {', '.join(sorted(details))}", where=where, remedy="reinstall the model"
+        )
     return details[name]
 
 
@@ -145,7 +154,11 @@ def _state(details: Dict[str, Dict[str, Any]], name: str, state: NetworkState, w
     detail = _tensor(details, name, where)
     found: List[int] = [int(size) for size in detail["shape"]]
     if found != state.shape:
-        raise ModelError(f"state {name!r} has shape {found}, the manifest says {state.shape}", where=where, remedy="reinstall the model")
+        raise ModelError(
+            f"state {name!r} has shape {found}, the manifest says {state.shape}",
+            where=where,
+            remedy="reinstall the model",
+        )
     return detail
 
 
@@ -155,7 +168,9 @@ def _quantise(real: npt.NDArray[np.float32], detail: Dict[str, Any]) -> npt.NDAr
     if not scale:
         return real.astype(detail["dtype"])
     limits = np.iinfo(detail["dtype"])
-    quantised: npt.NDArray[Any] = np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max).astype(detail["dtype"])
+    quantised: npt.NDArray[Any] = np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max).astype(
+        detail["dtype"]
+    )
     return quantised
 
 

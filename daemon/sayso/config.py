@@ -1,0 +1,288 @@
+"""sayso.toml: every setting, its type, range, unit and default, in one place.
+
+Rule of this file: values only; nothing is opened or built from them here. The schema below makes the
+commented file in config/ (`sayso config --template`), checks what the owner wrote, and reports all
+that is wrong at once, each with its key, line and the nearest known name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Literal, Optional, Tuple, Type, Union
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sayso.errors import ConfigError, Problem
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_PATH = Path("/etc/sayso/sayso.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AudioConfig(_Section):
+    """Where sound comes from."""
+
+    device: Union[str, int] = Field(
+        default="",
+        description="name of the microphone (a part of it will do), or its number; empty: the system's default",
+    )
+    channel: int = Field(
+        default=-1, ge=-1, le=31, description="channel to listen to, counted from 0; -1: the average of all"
+    )
+    stalled_after: float = Field(
+        default=2.0, ge=0.3, le=60, description="no sound at all for this long [s]: open the microphone again"
+    )
+    silent_after: float = Field(
+        default=20.0,
+        ge=1,
+        le=3600,
+        description="nothing but digital zeros for this long [s]: open the microphone again",
+    )
+    start_within: float = Field(
+        default=3.0, ge=0.5, le=60, description="the first sound may take this long after opening [s]"
+    )
+    retry_at_most: float = Field(
+        default=15.0, ge=1, le=600, description="longest pause between attempts to open the microphone [s]"
+    )
+    close_within: float = Field(
+        default=2.0, ge=0.2, le=30, description="a microphone that takes longer to close [s] ends the process"
+    )
+
+
+class GateConfig(_Section):
+    """Where an utterance starts and ends."""
+
+    aggressiveness: int = Field(default=2, ge=0, le=3, description="of webrtcvad: 0 takes much for speech, 3 little")
+    pre_roll: float = Field(default=0.3, ge=0, le=2, description="sound kept from before the first speech [s]")
+    onset_speech: int = Field(
+        default=3, ge=1, le=50, description="speech frames (20 ms) among the last `onset_window` that open the gate"
+    )
+    onset_window: int = Field(default=5, ge=1, le=50, description="frames that are looked at for the opening")
+    hangover: float = Field(default=0.5, ge=0.1, le=3, description="silence that ends an utterance [s]")
+    shortest: float = Field(default=0.15, ge=0, le=2, description="less speech than this is no utterance [s]")
+    longest: float = Field(default=12.0, ge=2, le=60, description="an utterance is given up after this [s]")
+
+
+class ModelConfig(_Section):
+    """What recognises speech."""
+
+    path: str = Field(
+        default="", description="folder of a model bundle; empty: the English model that comes with Sayso"
+    )
+    accelerator: Literal["auto", "edgetpu", "cpu"] = Field(
+        default="auto", description="auto: the Edge TPU where there is one and the model is compiled for it"
+    )
+    device: str = Field(
+        default="", pattern=r"^((usb|pci)(:\d+)?)?$", description='which Edge TPU: "usb", "usb:0", "pci:0"; empty: any'
+    )
+    threads: int = Field(default=1, ge=1, le=16, description="processor threads for the acoustic model")
+
+
+class CommandsConfig(_Section):
+    """What can be said."""
+
+    path: str = Field(default="/etc/sayso/commands", description="file or folder of sentence templates")
+    min_confidence: Optional[float] = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="commands less probable than this are rejected; unset: what the model recommends",
+    )
+    context: Dict[str, Any] = Field(
+        default_factory=dict, description='what holds in this room, for requires_context, e.g. {area = "kitchen"}'
+    )
+
+
+class DecoderConfig(_Section):
+    """How widely the recogniser searches; wider is slower."""
+
+    beam: float = Field(
+        default=16.0, ge=4, le=40, description="paths this much dearer than the best are dropped [nats]"
+    )
+    max_active: int = Field(default=3000, ge=100, le=100_000, description="paths followed at the same time, at most")
+    alternatives: int = Field(default=3, ge=0, le=10, description="alternatives that an event lists, at most")
+
+
+class MqttConfig(_Section):
+    """Who is told."""
+
+    host: str = Field(default="127.0.0.1", description="the broker")
+    port: int = Field(
+        default=0, ge=0, le=65535, description="0: 1883, with TLS 8883, over websockets 80, over both 443"
+    )
+    site: str = Field(
+        default="home",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="name of this microphone: topics are sayso/<site>/…",
+    )
+    username: str = Field(default="", description="empty: none")
+    password_file: str = Field(
+        default="",
+        description="file whose first line is the password; empty: systemd's credential mqtt-password, if there is one",
+    )
+    tls: bool = Field(default=False, description="encrypt the connection")
+    ca_file: str = Field(default="", description="certificate authorities (PEM); empty: the system's")
+    cert_file: str = Field(default="", description="client certificate (PEM)")
+    key_file: str = Field(default="", description="its key (PEM)")
+    alpn: List[str] = Field(default_factory=list, description="protocols offered in the TLS handshake")
+    websocket_path: str = Field(default="", description="empty: plain TCP; else e.g. /mqtt")
+    time_to_live: float = Field(
+        default=2.0, ge=0.1, le=60, description="a command that has not reached the broker after this is dropped [s]"
+    )
+    keepalive: int = Field(
+        default=15, ge=5, le=600, description="the broker is asked for a sign of life after this [s]"
+    )
+
+
+class LogConfig(_Section):
+    """What the journal is told."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="what was said is logged from info on"
+    )
+
+
+class Config(_Section):
+    """All of sayso.toml."""
+
+    audio: AudioConfig = Field(default_factory=AudioConfig)
+    gate: GateConfig = Field(default_factory=GateConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    commands: CommandsConfig = Field(default_factory=CommandsConfig)
+    decoder: DecoderConfig = Field(default_factory=DecoderConfig)
+    mqtt: MqttConfig = Field(default_factory=MqttConfig)
+    log: LogConfig = Field(default_factory=LogConfig)
+
+
+def read_config(path: Optional[Path]) -> Config:
+    """Given a file, return its settings; given None, those of the default path, or the defaults where there is none.
+
+    Raise ConfigError that holds every problem.
+    """
+    file = path or DEFAULT_PATH
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path is None:
+            return Config()
+        raise ConfigError("no such file", where=str(file), remedy="check the path, or leave --config out") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", where=str(file), remedy="check its permissions") from None
+    return parse_config(text, str(file))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """Given the text of a file and its name, return its settings. Raise ConfigError that holds every problem."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"not TOML: {error}", where=where, remedy="strings need quotes, sections [brackets]"
+        ) from None
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(finding, text, where) for finding in error.errors()]
+        raise ConfigError(problems=sorted(problems, key=_written_order)) from None
+
+
+def template() -> str:
+    """Return sayso.toml with every key, commented out, with its default, unit and range."""
+    lines = [
+        "# Sayso's settings. Every key stands here with its default; change what you need, leave the rest out.",
+        "# `sayso config` shows what is in force, `sayso check` whether all of it works.",
+    ]
+    for name, field in Config.model_fields.items():
+        section = field.annotation
+        assert isinstance(section, type) and issubclass(section, BaseModel)
+        lines += ["", f"[{name}]", f"# {' '.join((section.__doc__ or '').split())}"]
+        for key, about in section.model_fields.items():
+            default = about.get_default(call_default_factory=True)
+            lines += ["", f"# {about.description}{_range(about.metadata)}", f"# {key} = {_toml(default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _range(metadata: List[Any]) -> str:
+    limits = [f"{getattr(one, name):g}" for one in metadata for name in ("ge", "gt", "le", "lt") if hasattr(one, name)]
+    return f" ({' to '.join(limits)})" if limits else ""
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return "0.5"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    return str(value)
+
+
+def _problem(finding: Any, text: str, where: str) -> Problem:
+    location = tuple(part for part in finding["loc"] if part not in ("str", "int"))
+    place = f"{where}{_line(text, location)}: {_key(location)}"
+    if finding["type"] == "extra_forbidden":
+        return Problem(place, "unknown key" if len(location) > 1 else "unknown section", _did_you_mean(location))
+    wrong = finding.get("input")
+    shown = f" (it is {wrong!r})" if isinstance(wrong, (str, int, float, bool)) else ""
+    return Problem(
+        place,
+        f"{finding['msg'][0].lower()}{finding['msg'][1:]}{shown}",
+        "see the comment above it in the shipped sayso.toml",
+    )
+
+
+def _written_order(problem: Problem) -> int:
+    line = re.search(r":(\d+): ", problem.where)
+    return int(line.group(1)) if line else 0
+
+
+def _key(location: Tuple[Any, ...]) -> str:
+    section, *rest = (str(part) for part in location)
+    return f"[{section}] {'.'.join(rest)}" if rest else f"[{section}]"
+
+
+def _line(text: str, location: Tuple[Any, ...]) -> str:
+    """Given a key's path, return `:line` of where it is written; TOML's parser doesn't tell."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
+        if header:
+            section = header.group(1)
+            if len(location) == 1 and section == location[0]:
+                return f":{number}"
+        elif len(location) > 1 and section == location[0] and re.match(rf"\s*{re.escape(str(location[1]))}\s*=", line):
+            return f":{number}"
+        elif len(location) == 1 and not section and re.match(rf"\s*{re.escape(str(location[0]))}\s*=", line):
+            return f":{number}"
+    return ""
+
+
+def _did_you_mean(location: Tuple[Any, ...]) -> str:
+    name = str(location[-1])
+    if len(location) == 1:
+        known = list(Config.model_fields)
+        homes = [f"[{section}] {name}" for section, model in _sections() if name in model.model_fields]
+        if homes:
+            return f"it belongs to {homes[0]}"
+    else:
+        known = list(dict(_sections())[str(location[0])].model_fields)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known here: {', '.join(known)}"
+
+
+def _sections() -> Iterator[Tuple[str, Type[BaseModel]]]:
+    for name, field in Config.model_fields.items():
+        assert isinstance(field.annotation, type)
+        yield name, field.annotation

@@ -1,0 +1,200 @@
+"""Log-posteriors × decoding graph -> hypotheses, as they come.
+
+Rule of this file: the only one that imports kaldi_decoder. The search is Kaldi's token passing over
+H∘L∘G. The label prior is divided out of the posteriors first, as in hybrid systems (Bourlard and
+Morgan, 1994): the grammar already says what may follow, the network must not say it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Iterator, List, NamedTuple, Tuple
+
+import kaldi_decoder
+import kaldifst
+import numpy as np
+import numpy.typing as npt
+
+from sayso.grammar.graph import DecodingGraph
+from sayso.grammar.words import TAG
+from sayso.records import Hypothesis, Posteriors, Word
+
+ALTERNATIVE_BEAM = 8.0
+"""How much dearer than the best an alternative may be [nats]; e^-8 is 0.03 %."""
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """How the search weighs and how widely it looks."""
+
+    log_prior: npt.NDArray[np.float32]
+    """float32 [tokens], natural logarithm."""
+    blank: int
+    prior_weight: float = 1.0
+    """Power of the prior that is divided out, 0 to 1."""
+    acoustic_scale: float = 1.0
+    beam: float = 16.0
+    """Paths this much dearer than the best are dropped [nats]."""
+    max_active: int = 3000
+    """Paths kept at most, for bounded time in noise."""
+    step: int = 640
+    """Samples an output row stands for."""
+
+
+class _Arc(NamedTuple):
+    token: int
+    """Index of the acoustic token; -1: takes no row."""
+    symbol: int
+    """Output label, 0 for none."""
+
+
+class Decoder:
+    """Searches one utterance after another in one graph."""
+
+    def __init__(self, graph: DecodingGraph, settings: DecoderSettings) -> None:
+        self._graph = graph
+        self._settings = settings
+        self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
+        options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
+        self._search = kaldi_decoder.FasterDecoder(graph.fst, options)
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new utterance."""
+        self._search.init_decoding()
+        self._log_probs: List[npt.NDArray[np.float32]] = []
+        self._rows = 0
+
+    def feed(self, posteriors: Posteriors) -> None:
+        """Given the next rows, search on."""
+        if not len(posteriors.log_probs):
+            return
+        scores = self._scores(posteriors.log_probs)
+        self._search.advance_decoding(kaldi_decoder.DecodableCtc(scores, offset=self._rows))
+        self._log_probs.append(posteriors.log_probs)
+        self._rows += len(scores)
+
+    def best(self, origin: int, final: bool = True) -> Hypothesis | None:
+        """Return the best path so far, or None where there is none.
+
+        `origin` is the sample index at which row 0 begins. With `final`, a path that ends a sentence is
+        preferred, and `complete` says whether there is one; without, the best of all unfinished ones is given.
+        """
+        if not self._rows:
+            return None
+        complete = final and self._search.reached_final()
+        found, lattice = self._search.get_best_path(use_final_probs=complete)
+        if not found:
+            return None
+        arcs = list(_linear_arcs(lattice.to_str()))
+        return self._hypothesis(arcs, complete, origin)
+
+    def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
+        """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
+
+        An output is a sequence of words and tags. This searches the whole utterance once more, in a narrow beam.
+        """
+        if not self._rows:
+            return []
+        options = kaldi_decoder.LatticeSimpleDecoderConfig(beam=ALTERNATIVE_BEAM, lattice_beam=ALTERNATIVE_BEAM)
+        search = kaldi_decoder.LatticeSimpleDecoder(self._graph.fst, options)
+        if not search.decode(kaldi_decoder.DecodableCtc(self._scores(np.concatenate(self._log_probs)))):
+            return []
+        found, lattice = search.get_raw_lattice()
+        return list(self._cheapest(lattice, most)) if found else []
+
+    def _scores(self, log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        scores = (log_probs - self._offset) * np.float32(self._settings.acoustic_scale)
+        return np.ascontiguousarray(scores, np.float32)
+
+    def _cheapest(self, lattice: Any, most: int) -> Iterator[Tuple[Tuple[str, ...], float]]:
+        """The lattice as an acceptor of outputs, made deterministic so that alignments don't count as alternatives."""
+        lines = []
+        for line in lattice.to_str().splitlines():
+            fields = line.split()
+            cost = sum(map(float, fields[-1].split(","))) if "," in fields[-1] else 0.0
+            if len(fields) >= 4:
+                lines.append(f"{fields[0]} {fields[1]} {fields[3]} {fields[3]} {cost}")
+            else:
+                lines.append(f"{fields[0]} {cost}")
+        acceptor = kaldifst.compile("\n".join(lines), acceptor=False)
+        kaldifst.rmepsilon(acceptor)
+        paths = kaldifst.shortest_path(kaldifst.determinize(acceptor), n=most)
+        for labels, cost in sorted(_paths(paths), key=lambda path: path[1]):
+            yield tuple(self._graph.symbols[label] for label in labels), cost
+
+    def _hypothesis(self, arcs: List[_Arc], complete: bool, origin: int) -> Hypothesis:
+        log_probs = np.concatenate(self._log_probs)
+        tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
+        acoustic = float(log_probs[np.arange(len(tokens)), tokens].sum())
+        scores = float(self._scores(log_probs)[np.arange(len(tokens)), tokens].sum())
+        best = log_probs.argmax(axis=1)
+        symbols = self._graph.symbols
+        return Hypothesis(
+            words=tuple(self._words(arcs, origin)),
+            tags=tuple(symbols[arc.symbol] for arc in arcs if arc.symbol),
+            complete=complete,
+            acoustic=acoustic,
+            free=float(log_probs.max(axis=1).sum()),
+            cost=-scores,
+            phones=self._phones(tokens),
+            free_phones=self._phones(best),
+            steps=len(log_probs),
+        )
+
+    def _phones(self, tokens: npt.NDArray[np.int64]) -> int:
+        """Given a token a row, return how many phones CTC reads in them."""
+        return sum(1 for token, _ in groupby(tokens.tolist()) if token != self._settings.blank)
+
+    def _words(self, arcs: List[_Arc], origin: int) -> Iterator[Word]:
+        """A word's label stands at its last phone; its rows reach from the first phone after the word before."""
+        step, blank = self._settings.step, self._settings.blank
+        row, first = 0, -1
+        pending = ""
+        last = blank
+        for arc in arcs:
+            symbol = self._graph.symbols[arc.symbol]
+            if pending and arc.token >= 0 and arc.token != last:
+                yield Word(pending, origin + first * step, origin + row * step)
+                pending, first = "", -1
+            if arc.token >= 0:
+                if arc.token != blank and first < 0:
+                    first = row
+                last = arc.token
+                row += 1
+            if symbol and not symbol.startswith(TAG):
+                if pending:
+                    yield Word(pending, origin + first * step, origin + row * step)
+                    first = row - 1
+                pending = symbol
+        if pending:
+            yield Word(pending, origin + first * step, origin + row * step)
+
+
+def _linear_arcs(text: str) -> Iterator[_Arc]:
+    """Given a one-path lattice as text, return its arcs from the start; kaldifst has no iterator for lattices."""
+    following = {}
+    start = None
+    for line in text.splitlines():
+        fields = line.split()
+        if len(fields) >= 4:
+            start = fields[0] if start is None else start
+            following[fields[0]] = (fields[1], _Arc(int(fields[2]) - 1, int(fields[3])))
+    state = start
+    while state in following:
+        state, arc = following.pop(state)
+        yield arc
+
+
+def _paths(fst: Any) -> Iterator[Tuple[List[int], float]]:
+    """Given the union of some paths, return each one's labels and cost."""
+    todo: List[Tuple[int, List[int], float]] = [(fst.start, [], 0.0)] if fst.start >= 0 else []
+    while todo:
+        state, labels, cost = todo.pop()
+        end = float(fst.final(state).value)
+        if end != float("inf"):
+            yield labels, cost + end
+        for arc in kaldifst.ArcIterator(fst, state):
+            more = [*labels, arc.olabel] if arc.olabel else labels
+            todo.append((arc.nextstate, more, cost + float(arc.weight.value)))

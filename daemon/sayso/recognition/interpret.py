@@ -1,0 +1,109 @@
+"""Hypothesis -> what was meant, and how sure that is.
+
+Rule of this file: pure. The tags on a path say the intent and the slots; the path's scores against the
+best unconstrained path say whether anybody said it. The label prior stays in for that comparison,
+because both paths pay it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from sayso.grammar.words import TAG, SentenceEnd, SlotEnd
+from sayso.records import Hypothesis
+
+FEWEST_FREE_PHONES = 2
+"""Below this many phones in the unconstrained path, nobody spoke."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Probability of being right = logistic(bias + weights · evidence), fitted on development speech.
+
+    The defaults are for a model whose bundle brings none.
+    """
+
+    bias: float = 3.0
+    distance: float = -6.0
+    coverage: float = 3.0
+    length: float = 0.5
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the tags of a path say."""
+
+    text: str
+    intent: str
+    slots: Mapping[str, Any]
+    raw_slots: Mapping[str, str]
+    template: str
+
+
+def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends: Sequence[SentenceEnd]) -> Meaning:
+    """Given words and tags in order, return their meaning; intent is empty where the sentence didn't end."""
+    words: list[str] = []
+    slots: dict[str, Any] = {}
+    raw: dict[str, str] = {}
+    begun = 0
+    intent = template = ""
+    for symbol in output:
+        if not symbol.startswith(TAG):
+            words.append(symbol)
+        elif symbol[1] == "{":
+            begun = len(words)
+        elif symbol[1] == "}":
+            end = slot_ends[int(symbol[2:])]
+            slots[end.slot] = end.value
+            raw[end.slot] = " ".join(words[begun:])
+        else:
+            sentence = sentence_ends[int(symbol[2:])]
+            intent, template = sentence.intent, sentence.template
+            slots = {**sentence.slots, **slots}
+    return Meaning(" ".join(words), intent, slots, raw, template)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for a path; the features of the calibration."""
+
+    distance: float
+    """How much less probable than the best free path, per phone of the path [nats, >= 0]."""
+    coverage: float
+    """Phones of the path over phones of the free path, at most 1: what was said and not accounted for."""
+    length: float
+    """Natural logarithm of the path's phones: long sentences don't fit by chance."""
+
+
+def weigh(hypothesis: Hypothesis) -> Evidence:
+    """Given a path, return the evidence for it."""
+    phones = max(hypothesis.phones, 1)
+    return Evidence(
+        distance=(hypothesis.free - hypothesis.acoustic) / phones,
+        coverage=min(phones, hypothesis.free_phones) / max(phones, hypothesis.free_phones, 1),
+        length=math.log(phones),
+    )
+
+
+def confidence(evidence: Evidence, calibration: Calibration) -> float:
+    """Given evidence, return the probability that the path is what was said, 0 to 1."""
+    score = (
+        calibration.bias
+        + calibration.distance * evidence.distance
+        + calibration.coverage * evidence.coverage
+        + calibration.length * evidence.length
+    )
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
+
+
+def reason_to_reject(hypothesis: Hypothesis | None, probability: float, threshold: float) -> str:
+    """Given a path and its probability, return why it is no command; empty: it is one."""
+    if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
+        return "no_speech"
+    if not hypothesis.complete or not hypothesis.words:
+        return "not_a_command"
+    if probability < threshold:
+        return "low_confidence" if probability >= threshold / 2 else "not_a_command"
+    return ""

@@ -1,0 +1,66 @@
+"""Frames -> outcomes: the path of a sound, in one place.
+
+Rule of this file: no threads, no clock, no input or output. The same frames give the same outcomes
+however they are spread over calls.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable, List, Protocol
+
+from sayso.recognition.recognizer import Recognizer
+from sayso.records import AudioFrame, GateEvent, Outcome, UtteranceAudio, UtteranceEnd, UtteranceStart
+
+
+class Gate(Protocol):
+    """What decides where an utterance starts and ends; audio/gate.py has it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether an utterance is open."""
+
+    def feed(self, frame: AudioFrame, is_speech: bool) -> List[GateEvent]:
+        """Given a frame and whether it holds speech, return what follows from it."""
+
+    def finish(self) -> List[GateEvent]:
+        """Given that the source has ended, return what follows from that."""
+
+
+class Pipeline:
+    """Turns one source's frames into outcomes."""
+
+    def __init__(self, gate: Gate, is_speech: Callable[[AudioFrame], bool], recognizer: Recognizer) -> None:
+        self._gate = gate
+        self._is_speech = is_speech
+        self._recognizer = recognizer
+        self._next: Recognizer | None = None
+
+    @property
+    def hearing(self) -> bool:
+        """Return whether somebody is speaking."""
+        return self._gate.is_open
+
+    def use(self, recognizer: Recognizer) -> None:
+        """Given another recogniser (a new grammar, say), take it from the next utterance on."""
+        self._next = recognizer
+
+    def feed(self, frame: AudioFrame) -> List[Outcome]:
+        """Given the source's next frame, return the outcomes that it decides; mostly none."""
+        return self._follow(self._gate.feed(frame, self._is_speech(frame)))
+
+    def finish(self) -> List[Outcome]:
+        """Given that the source has ended, return the outcome of the open utterance, if any."""
+        return self._follow(self._gate.finish())
+
+    def _follow(self, events: Iterable[GateEvent]) -> List[Outcome]:
+        outcomes: List[Outcome] = []
+        for event in events:
+            if isinstance(event, UtteranceStart):
+                if self._next is not None:
+                    self._recognizer, self._next = self._next, None
+                self._recognizer.begin(event)
+            elif isinstance(event, UtteranceAudio):
+                self._recognizer.hear(event.samples)
+            elif isinstance(event, UtteranceEnd):
+                outcomes.append(self._recognizer.end(event))
+        return outcomes

@@ -1,0 +1,202 @@
+"""One utterance: samples -> features -> log-posteriors -> hypothesis -> outcome.
+
+Rule of this file: no threads, no clock of its own, no input or output. Everything runs while the
+person speaks; at the end only the network's look-ahead is left, which is fed with digital silence.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Callable, Dict, Iterator, List, Mapping
+
+import numpy as np
+
+from sayso.grammar.graph import DecodingGraph
+from sayso.recognition.acoustic import AcousticStream, Network, Streaming
+from sayso.recognition.decode import Decoder, DecoderSettings
+from sayso.recognition.features import Frames, LogMel, LogMelSettings
+from sayso.recognition.interpret import Calibration, Meaning, confidence, read_tags, reason_to_reject, weigh
+from sayso.records import (
+    Alternative,
+    Command,
+    Hypothesis,
+    Outcome,
+    Posteriors,
+    Rejection,
+    Samples,
+    Timings,
+    UtteranceEnd,
+    UtteranceStart,
+    seconds,
+)
+
+AMBIGUITY = 0.1
+"""Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
+
+_UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_speech"}
+"""Ends of an utterance after which it is not judged, and the reason that is given."""
+
+
+@dataclass(frozen=True)
+class RecognizerSettings:
+    """What does not change from utterance to utterance."""
+
+    features: LogMelSettings
+    streaming: Streaming
+    decoder: DecoderSettings
+    calibration: Calibration = field(default_factory=Calibration)
+    min_confidence: float = 0.5
+    """Commands less probable than this are rejected, 0 to 1."""
+    intent_confidence: Mapping[str, float] = field(default_factory=dict)
+    """Intent -> its own threshold."""
+    alternatives: int = 3
+    """Most alternatives in an outcome."""
+
+
+class Recognizer:
+    """Judges one utterance after another. Only one is open at a time."""
+
+    def __init__(
+        self, network: Network, graph: DecodingGraph, settings: RecognizerSettings, clock: Callable[[], float]
+    ) -> None:
+        """`clock` returns seconds, from anywhere, for the timings; a test may pass one that stands still."""
+        self._network = network
+        self._graph = graph
+        self._settings = settings
+        self._clock = clock
+        self._decoder = Decoder(graph, settings.decoder)
+        self._features = LogMel(settings.features)
+        self._acoustic = AcousticStream(network, settings.streaming)
+        self._spent: Dict[str, float] = {}
+        self._opened = UtteranceStart(0, 0)
+        self._frames = 0
+
+    def begin(self, start: UtteranceStart) -> None:
+        """Given where an utterance starts, forget the one before."""
+        self._decoder.reset()
+        self._features.reset()
+        self._acoustic = AcousticStream(self._network, self._settings.streaming)
+        self._spent = {}
+        self._opened = start
+        self._frames = 0
+
+    def hear(self, samples: Samples) -> None:
+        """Given the next samples of the utterance, do all that can be done with them."""
+        with self._timed("features"):
+            frames = self._features.feed(samples)
+        self._frames += len(frames)
+        self._advance(frames, self._acoustic.frames_to_row(self._frames))
+
+    def partial(self) -> Hypothesis | None:
+        """Return the best unfinished path."""
+        return self._decoder.best(self._opened.start, final=False)
+
+    def end(self, end: UtteranceEnd) -> Outcome:
+        """Given how the utterance ended, return its outcome."""
+        began = self._clock()
+        if end.reason in _UNHEARD:
+            return self._reject(_UNHEARD[end.reason], None, 0.0, (), end, began)
+        self._flush()
+        with self._timed("decode"):
+            hypothesis = self._decoder.best(self._opened.start)
+        with self._timed("interpret"):
+            probability = confidence(weigh(hypothesis), self._settings.calibration) if hypothesis else 0.0
+            meaning = self._meaning(hypothesis.tags) if hypothesis else None
+            reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
+            alternatives = self._alternatives(meaning, probability) if not reason else []
+        rivals = [rival for rival, difference in alternatives if difference < AMBIGUITY]
+        shown = tuple(rival for rival, _ in alternatives[: self._settings.alternatives])
+        if reason or meaning is None or hypothesis is None or rivals:
+            return self._reject(reason or "ambiguous", meaning, probability, shown, end, began)
+        return Command(
+            text=meaning.text,
+            intent=meaning.intent,
+            slots=meaning.slots,
+            raw_slots=meaning.raw_slots,
+            confidence=probability,
+            start=self._opened.speech,
+            end=end.end,
+            decided=end.decided,
+            words=hypothesis.words,
+            alternatives=shown,
+            timings=self._timings(end, began),
+        )
+
+    def _advance(self, frames: Frames, rows: int) -> None:
+        """Feed frames to the network and its rows to the search, up to `rows` in all."""
+        if not len(frames):
+            return
+        before = self._acoustic.rows
+        with self._timed("acoustic"):
+            posteriors = self._acoustic.feed(frames)
+        with self._timed("decode"):
+            self._decoder.feed(Posteriors(posteriors.log_probs[: max(0, rows - before)], posteriors.start))
+
+    def _flush(self) -> None:
+        """Feed digital silence until the last row that speaks of the utterance has come out."""
+        features = self._settings.features
+        rows = self._acoustic.frames_to_row(self._frames)
+        missing = self._acoustic.frames_to_flush(self._frames)
+        with self._timed("features"):
+            frames = self._features.feed(np.zeros(missing * features.step + features.window, np.int16))[:missing]
+        self._advance(frames, rows)
+
+    def _meaning(self, output: tuple[str, ...]) -> Meaning:
+        return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
+
+    def _threshold(self, meaning: Meaning | None) -> float:
+        everywhere = self._settings.min_confidence
+        return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
+
+    def _alternatives(self, meaning: Meaning | None, probability: float) -> List[tuple[Alternative, float]]:
+        """Return what else it might mean, each with how much dearer it is [nats], cheapest first."""
+        found = self._decoder.alternatives(self._settings.alternatives + 1)
+        if not found or meaning is None:
+            return []
+        least = found[0][1]
+        total = sum(np.exp(least - cost) for _, cost in found)
+        said = {(meaning.intent, repr(meaning.slots))}
+        result: List[tuple[Alternative, float]] = []
+        for output, cost in found:
+            other = self._meaning(output)
+            if (key := (other.intent, repr(other.slots))) in said:
+                continue
+            said.add(key)
+            share = probability * float(np.exp(least - cost) / total)
+            result.append((Alternative(other.text, other.intent, other.slots, share), cost - least))
+        return result
+
+    def _reject(
+        self,
+        reason: str,
+        meaning: Meaning | None,
+        probability: float,
+        alternatives: tuple[Alternative, ...],
+        end: UtteranceEnd,
+        began: float,
+    ) -> Rejection:
+        return Rejection(
+            reason=reason,
+            text=meaning.text if meaning else "",
+            intent=meaning.intent if meaning else "",
+            confidence=probability,
+            start=self._opened.speech,
+            end=end.end,
+            decided=end.decided,
+            alternatives=alternatives,
+            timings=self._timings(end, began),
+        )
+
+    def _timings(self, end: UtteranceEnd, began: float) -> Timings:
+        return Timings(
+            **{stage: spent * 1000 for stage, spent in self._spent.items()},
+            final=(self._clock() - began) * 1000,
+            delay=seconds(end.decided - end.end) * 1000,
+        )
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = self._clock()
+        yield
+        self._spent[stage] = self._spent.get(stage, 0.0) + self._clock() - began
