@@ -1,0 +1,217 @@
+"""The broker as the daemon sees it, on a real mosquitto that is down, killed, frozen, slow or hostile."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import Iterator
+
+from house import Line, Listener, until
+from private_broker import PrivateBroker
+
+from sayso.mqtt.broker import Broker, BrokerStatus
+from sayso.mqtt.contract import Contract
+from sayso.mqtt.outbox import Dropped
+from sayso.mqtt.settings import MqttSettings
+from sayso.records import Message
+
+SITE = "kitchen"
+COMMAND = f"sayso/{SITE}/command"
+STATE = f"sayso/{SITE}/state"
+STATUS = f"sayso/{SITE}/status"
+
+TIME_TO_LIVE = 0.5
+
+
+def command(text: str, time_to_live: float = TIME_TO_LIVE) -> Message:
+    return Message(COMMAND, text.encode(), expires=time_to_live)
+
+
+def state(text: str) -> Message:
+    return Message(STATE, text.encode(), retain=True)
+
+
+class Daemon:
+    """A daemon reduced to what it says and hears."""
+
+    def __init__(self, settings: MqttSettings, instance: str = "1a2b3c4d") -> None:
+        contract = Contract(settings.site, instance)
+        self.contract = contract
+        self.heard: list[tuple[str, bytes, bool]] = []
+        self.statuses: list[BrokerStatus] = []
+        self.dropped: list[Dropped] = []
+        self.broker = Broker(
+            settings,
+            f"sayso-{instance}",
+            online=contract.status(True),
+            offline=contract.status(False),
+            subscriptions=[contract.topic("set/+"), contract.topic("state")],
+            on_message=lambda topic, payload, retained: self.heard.append((topic, payload, retained)),
+            on_status=self.statuses.append,
+            on_dropped=self.dropped.append,
+        )
+
+    def say(self, *texts: str) -> None:
+        for text in texts:
+            self.broker.publish(command(text))
+
+    def connected(self) -> bool:
+        return self.broker.status.connected
+
+
+@contextmanager
+def daemon(port: int, instance: str = "1a2b3c4d", **settings: object) -> Iterator[Daemon]:
+    running = Daemon(MqttSettings(port=port, site=SITE, time_to_live=TIME_TO_LIVE, **settings), instance)  # type: ignore[arg-type]
+    running.broker.start()
+    try:
+        yield running
+    finally:
+        running.broker.stop(0.2)
+
+
+def wait_connected(running: Daemon) -> None:
+    until(running.connected, f"a connection; the last status was {running.broker.status}")
+
+
+def error_of(running: Daemon) -> str:
+    until(lambda: running.broker.status.error, "an error")
+    return running.broker.status.error
+
+
+# Reaching the house
+
+
+def test_a_command_arrives_once_not_retained_and_with_an_expiry(broker: PrivateBroker) -> None:
+    with Listener(broker.port, "sayso/#") as listener, daemon(broker.port) as running:
+        wait_connected(running)
+        running.broker.publish(command("lights on", time_to_live=2.0))
+        message = listener.wait_for(COMMAND, b"lights on")
+        until(lambda: running.broker.counters.published == 1, "the confirmation")
+        assert not message.retained
+        assert message.qos == 1
+        assert message.expiry in (1, 2)
+        assert running.dropped == []
+        assert listener.payloads(COMMAND) == [b"lights on"]
+    with Listener(broker.port, COMMAND, STATUS) as late:
+        late.wait_for(STATUS)
+        assert late.payloads(COMMAND) == []
+
+
+def test_presence_is_online_while_connected_and_offline_after_a_good_end(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATUS) as listener:
+        running = Daemon(MqttSettings(port=broker.port, site=SITE))
+        running.broker.start()
+        listener.wait_for(STATUS, b"online")
+        assert running.broker.stop(2.0)
+        listener.wait_for(STATUS, b"offline")
+    assert "exceeded timeout" not in broker.log_path.read_text()
+
+
+def test_the_broker_says_offline_when_the_daemon_is_lost(broker: PrivateBroker) -> None:
+    with Line(broker.port) as line, Listener(broker.port, STATUS) as listener, daemon(line.port):
+        listener.wait_for(STATUS, b"online")
+        line.cut()
+        listener.wait_for(STATUS, b"offline")
+
+
+def test_requests_reach_the_daemon_and_kept_ones_are_not_sent_again(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATUS) as listener:
+        listener.publish(f"sayso/{SITE}/set/mode", "push", retain=True)
+        with daemon(broker.port) as running:
+            listener.wait_for(STATUS, b"online")
+            listener.publish(f"sayso/{SITE}/set/mute", "on")
+            until(lambda: running.heard, "the request")
+            assert running.heard == [(f"sayso/{SITE}/set/mute", b"on", False)]
+
+
+# A broker that is not there
+
+
+def test_the_daemon_starts_without_a_broker_and_connects_when_it_comes(broker: PrivateBroker) -> None:
+    broker.stop()
+    with daemon(broker.port) as running:
+        running.broker.publish(state("listening"))
+        assert "connection refused (start the broker there" in error_of(running)
+        assert not running.connected()
+        broker.start()
+        with Listener(broker.port, STATE) as listener:
+            listener.wait_for(STATE, b"listening")
+        assert running.broker.status == BrokerStatus(connected=True)
+
+
+def test_commands_spoken_while_the_broker_was_dead_never_arrive_but_the_newest_state_does(
+    broker: PrivateBroker,
+) -> None:
+    with daemon(broker.port) as running:
+        wait_connected(running)
+        running.broker.publish(state("before"))
+        broker.kill()
+        until(lambda: not running.connected(), "the loss of the broker")
+        running.say("one", "two", "three")
+        running.broker.publish(state("meanwhile"))
+        running.broker.publish(state("newest"))
+        until(lambda: len(running.dropped) == 3, "three commands to be dropped")
+        broker.start()
+        with Listener(broker.port, "sayso/#") as listener:
+            wait_connected(running)
+            listener.wait_for(STATE, b"newest")
+            listener.wait_for(STATUS, b"online")
+            running.say("fresh")
+            listener.wait_for(COMMAND, b"fresh")
+            assert listener.payloads(COMMAND) == [b"fresh"]
+            assert b"meanwhile" not in listener.payloads(STATE)
+        assert running.broker.counters.dropped == 3
+        assert running.broker.counters.reconnects == 1
+        assert {str(entry.message.payload, "ascii") for entry in running.dropped} == {"one", "two", "three"}
+
+
+def test_commands_spoken_to_a_frozen_broker_never_arrive(broker: PrivateBroker) -> None:
+    with Listener(broker.port, "sayso/#") as listener, daemon(broker.port) as running:
+        wait_connected(running)
+        listener.wait_for(STATUS, b"online")
+        broker.freeze()
+        running.say("one", "two")
+        until(lambda: len(running.dropped) == 2, "two commands to be dropped")
+        running.say("three")
+        until(lambda: len(running.dropped) == 3, "the third to be dropped")
+        assert "did not answer within 0.5 s" in error_of(running)
+        broker.thaw()
+        wait_connected(running)
+        running.say("fresh")
+        listener.wait_for(COMMAND, b"fresh")
+        assert listener.payloads(COMMAND) == [b"fresh"]
+        listener.wait_for(STATUS, b"online")
+        until(lambda: listener.payloads(STATUS)[-1] == b"online", "online to be the last word")
+
+
+def test_a_command_that_arrived_but_was_not_confirmed_is_reported_and_not_sent_again(broker: PrivateBroker) -> None:
+    with Line(broker.port) as line, Listener(broker.port, "sayso/#") as listener, daemon(line.port) as running:
+        wait_connected(running)
+        running.say("first")
+        until(lambda: running.broker.counters.published == 1, "the confirmation")
+        line.confirms = False
+        running.say("once")
+        listener.wait_for(COMMAND, b"once")
+        until(lambda: running.dropped, "the command to be given up")
+        line.confirms = True
+        until(lambda: running.broker.counters.reconnects >= 1 and running.connected(), "the next connection")
+        running.say("fresh")
+        listener.wait_for(COMMAND, b"fresh")
+        assert listener.payloads(COMMAND) == [b"first", b"once", b"fresh"]
+
+
+def test_a_slow_line_delivers_while_it_is_fast_enough_and_nothing_when_it_is_not(broker: PrivateBroker) -> None:
+    with Line(broker.port) as line, Listener(broker.port, "sayso/#") as listener, daemon(line.port) as running:
+        wait_connected(running)
+        listener.wait_for(STATUS, b"online")
+        line.delay = 0.05
+        running.say("slow but fresh")
+        listener.wait_for(COMMAND, b"slow but fresh")
+        until(lambda: running.broker.counters.published == 1, "the confirmation")
+        line.delay = TIME_TO_LIVE
+        running.say("too late")
+        until(lambda: running.dropped, "the command to be dropped")
+        line.delay = 0.0
+        wait_connected(running)
+        running.say("fresh")
+        listener.wait_for(COMMAND, b"fresh")
+        assert listener.payloads(COMMAND) == [b"slow but fresh", b"fresh"]
