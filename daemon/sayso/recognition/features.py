@@ -96,7 +96,8 @@ def _hz_to_mel(hz: _Float64) -> _Float64:
 
 def _filter_bank(bin_hz: _Float64, bands: int, low_hz: float, high_hz: float, use: slice) -> _FilterBank:
     """Given the bins' frequencies, return triangles evenly spaced in mel; only the bins of `use` count."""
-    edges = np.linspace(*_hz_to_mel(np.array([low_hz, high_hz])), bands + 2)
+    low, high = _hz_to_mel(np.array([low_hz, high_hz]))
+    edges = np.linspace(float(low), float(high), bands + 2)
     mel = _hz_to_mel(bin_hz)[use]
     inside = (mel > edges[0]) & (mel < edges[-1])
     mel = mel[inside]
@@ -126,8 +127,11 @@ class _Framer:
         """Given the next samples, int16 [n], return the windows they complete, int16 [frames, window]."""
         rest = np.concatenate((self._rest, samples))
         count = max(0, (len(rest) - self._window) // self._step + 1)
-        windows: _Samples = np.lib.stride_tricks.sliding_window_view(rest, self._window)[:: self._step][:count] \
-            if count else np.zeros((0, self._window), np.int16)
+        windows: _Samples = (
+            np.lib.stride_tricks.sliding_window_view(rest, self._window)[:: self._step][:count]
+            if count
+            else np.zeros((0, self._window), np.int16)
+        )
         if count:
             self._covered = self._window - self._step
         self._rest = rest[count * self._step :]
@@ -189,7 +193,8 @@ class LogMel:
         if not len(windows):
             return np.zeros((0, self._settings.bands))
         spectrum = np.fft.rfft(windows * self._hann, self._settings.fft, axis=1)
-        return np.log(self._bank(spectrum.real**2 + spectrum.imag**2) + self._settings.floor)
+        energies: _Float64 = np.log(self._bank(spectrum.real**2 + spectrum.imag**2) + self._settings.floor)
+        return energies
 
     def _normalise(self, energies: _Float64) -> Frames:
         """Given log energies, float64 [frames, bands], return frames, and move the running mean on."""
@@ -200,7 +205,8 @@ class LogMel:
         weights = self._settings.prior_frames + self._count + np.arange(1, len(energies) + 1)
         self._sum = sums[-1]
         self._count += len(energies)
-        return ((energies - sums / weights[:, None]) / self._scale).astype(np.float32)
+        frames: Frames = ((energies - sums / weights[:, None]) / self._scale).astype(np.float32)
+        return frames
 
 
 class Mfcc:
@@ -242,7 +248,8 @@ class Mfcc:
         spectrum = np.fft.rfft(windows * self._hann, self._fft, axis=1)
         energies = np.log(np.maximum(self._bank(np.abs(spectrum)), self._FLOOR))
         # A product and a sum for each row instead of a matrix product: see the head of this file.
-        return np.add.reduce(energies[:, None, :] * self._cosines, axis=2).astype(np.float32)
+        coefficients: Frames = np.add.reduce(energies[:, None, :] * self._cosines, axis=2).astype(np.float32)
+        return coefficients
 
 
 @lru_cache(maxsize=4)

@@ -142,7 +142,10 @@ class Augmenter:
                 base = 55.0 * 2.0 ** (random.integers(0, 48) / 12.0)
                 for harmonic in range(1, random.integers(3, 9)):
                     if base * harmonic < 7800:
-                        tone += np.sin(2 * np.pi * base * harmonic * time + random.uniform(0, 6)).astype(np.float32) / harmonic
+                        tone += (
+                            np.sin(2 * np.pi * base * harmonic * time + random.uniform(0, 6)).astype(np.float32)
+                            / harmonic
+                        )
             out[place : place + note] = tone * np.exp(-time * random.uniform(0.5, 6.0))
             place += note
         return out + np.float32(1e-4)

@@ -89,7 +89,9 @@ class Source:
         pools = []
         for name in shards.names(SHARDS):
             if name.startswith(("train-", "synthetic-")):
-                clips = [clip for clip in shards.read(SHARDS, name) if usable(clip) and clip.length < emphasis.longest * RATE]
+                clips = [
+                    clip for clip in shards.read(SHARDS, name) if usable(clip) and clip.length < emphasis.longest * RATE
+                ]
                 if clips:
                     pools.append((name, clips))
                     texts += [clip.text for clip in clips]
@@ -107,9 +109,7 @@ class Source:
         ]
         voices = [clip for name, clips in pools if "librispeech" in name or "commonvoice" in name for clip in clips]
         noises = self._balanced(noises)
-        self._augment = Augmenter(
-            self._random, noises, voices, self._samples, rooms.bank(), emphasis.chances
-        )
+        self._augment = Augmenter(self._random, noises, voices, self._samples, rooms.bank(), emphasis.chances)
         bins = np.linspace(0.0, RATE / 2, features.fft // 2 + 1)
         self._features = [LogMel(features, bins * warp) for warp in WARPS]
 
@@ -127,7 +127,9 @@ class Source:
         waiting: dict[float, list[tuple[npt.NDArray[np.float32], tuple[int, ...]]]] = defaultdict(list)
         while True:
             clip, phones = self._draw()
-            lead = self._random.choice((0.02, 0.3, 0.9, 2.5), p=(0.1, 0.55, 0.28, 0.07)) * self._random.uniform(0.4, 1.2)
+            lead = self._random.choice((0.02, 0.3, 0.9, 2.5), p=(0.1, 0.55, 0.28, 0.07)) * self._random.uniform(
+                0.4, 1.2
+            )
             room = lead + len(clip) / RATE + self._random.choice((0.05, 0.3, 0.6)) * self._random.uniform(0.3, 1.0)
             fits = [length for length in SECONDS if length >= room]
             length = fits[0] if fits else SECONDS[-1]
@@ -154,7 +156,11 @@ class Source:
             lead = int(free * random.beta(1.6, 2.0)) if free > 0 else 0
             if not len(clip) and random.random() < 0.3:  # a noise that comes alone may end at once
                 lead = 0
-            extractor = self._features[random.integers(len(WARPS))] if random.random() < 0.6 else self._features[len(WARPS) // 2]
+            extractor = (
+                self._features[random.integers(len(WARPS))]
+                if random.random() < 0.6
+                else self._features[len(WARPS) // 2]
+            )
             extractor.reset()
             heard = extractor.feed(self._augment.scene(clip, lead, total, tail))
             frames.append(masked(heard, random) if self._emphasis.masks else heard)

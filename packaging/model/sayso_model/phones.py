@@ -105,8 +105,11 @@ class Speller:
         phones: list[str] = []
         for place, word in enumerate(words):
             way = self.ways(word)[0]
-            if word == "the" and place + 1 < len(words) and self.ways(words[place + 1])[0][:1] and (
-                self.ways(words[place + 1])[0][0] in _VOWELS
+            if (
+                word == "the"
+                and place + 1 < len(words)
+                and self.ways(words[place + 1])[0][:1]
+                and (self.ways(words[place + 1])[0][0] in _VOWELS)
             ):
                 way = ("DH", "IY")
             phones += way

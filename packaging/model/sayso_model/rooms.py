@@ -39,7 +39,9 @@ def simulated(random: np.random.Generator) -> npt.NDArray[np.float32]:
         )
         microphone = np.array([random.uniform(0.2, side - 0.2) for side in size])
         for _ in range(50):
-            mouth = np.array([random.uniform(0.3, size[0] - 0.3), random.uniform(0.3, size[1] - 0.3), random.uniform(1.0, 1.8)])
+            mouth = np.array(
+                [random.uniform(0.3, size[0] - 0.3), random.uniform(0.3, size[1] - 0.3), random.uniform(1.0, 1.8)]
+            )
             if 0.5 <= np.linalg.norm(mouth - microphone) <= 4.5:
                 room.add_source(mouth)
                 room.add_microphone(microphone)
@@ -60,9 +62,7 @@ def bank() -> list[npt.NDArray[np.float32]]:
     with np.load(path) as stored:
         responses = [stored[name] for name in stored.files]
     samples = shards.Samples(SHARDS)
-    recorded = [
-        aligned(np.asarray(samples(clip), np.float32)) for clip in shards.read(SHARDS, "noise-rir-reverbjs")
-    ]
+    recorded = [aligned(np.asarray(samples(clip), np.float32)) for clip in shards.read(SHARDS, "noise-rir-reverbjs")]
     return responses + recorded * 6
 
 

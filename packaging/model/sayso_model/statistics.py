@@ -37,7 +37,9 @@ def measured(bare: LogMelSettings) -> LogMelSettings:
 def _frames(settings_: LogMelSettings) -> np.ndarray:
     """Given settings, return the features of a few batches, [frames, bands]; a huge prior and mean 0 give bare energies."""
     batches = iter(Source(1, settings_, Emphasis(masks=False)))
-    return np.concatenate([next(batches).frames.astype(np.float64).reshape(-1, settings_.bands) for _ in range(BATCHES)])
+    return np.concatenate(
+        [next(batches).frames.astype(np.float64).reshape(-1, settings_.bands) for _ in range(BATCHES)]
+    )
 
 
 if __name__ == "__main__":

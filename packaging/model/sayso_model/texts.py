@@ -59,8 +59,12 @@ if just less many maybe more most much must never no not nothing now often only 
 soon still such than that the then there these they this those today together tomorrow tonight too very well what when where
 which while who why will would yes yesterday you your""".split()
 
-QUESTIONS = tuple("""is,are,was,were,does,did,can,could,will,would,should,has,have,what's,where's,who's,how's,what is,where is,
-who is,how is,what are,when is,why is,which is,how many,how much,how long,what time is,there,are there""".replace("\n", "").split(","))
+QUESTIONS = tuple(
+    """is,are,was,were,does,did,can,could,will,would,should,has,have,what's,where's,who's,how's,what is,where is,
+who is,how is,what are,when is,why is,which is,how many,how much,how long,what time is,there,are there""".replace(
+        "\n", ""
+    ).split(",")
+)
 
 NAMES = """aaron abigail adam alan alice alex amanda amy andrea andrew angela anna anthony arthur barbara ben beth betty brandon brian carl carol
 caroline catherine charles charlotte chris christina claire cynthia daniel david deborah dennis diana donald dorothy douglas edward elizabeth
@@ -151,7 +155,11 @@ class Writer:
         choose = self._random.choice
         words = [choose(("the", "the", "a", "my", "all", "this", "every", "that", "", "", ""))]
         words += [choose(QUALITIES)] if self._random.random() < 0.35 else []
-        words += [choose(THINGS) + ("s" if self._random.random() < 0 else "")] if self._random.random() < 0.85 else [self._word()]
+        words += (
+            [choose(THINGS) + ("s" if self._random.random() < 0 else "")]
+            if self._random.random() < 0.85
+            else [self._word()]
+        )
         return " ".join(filter(None, words))
 
     def _place(self) -> str:
@@ -163,7 +171,11 @@ class Writer:
         words = [choose(VERBS)]
         words += [choose(("on", "off", "up", "down", "out", "in", "to", "with", "for"))] if chance() < 0.35 else []
         words += [self._thing()] if chance() < 0.85 else []
-        words += [choose(("on", "off", "up", "down", "to", "with", "again", "now", "slowly", "please"))] if chance() < 0.3 else []
+        words += (
+            [choose(("on", "off", "up", "down", "to", "with", "again", "now", "slowly", "please"))]
+            if chance() < 0.3
+            else []
+        )
         words += [self._place()] if chance() < 0.4 else []
         words += ["to", self._quantity()] if chance() < 0.2 else []
         return " ".join(" ".join(words).split())
@@ -172,7 +184,9 @@ class Writer:
         return " ".join((self._random.choice(QUESTIONS), self._thing(), self._random.choice(QUALITIES + SMALL + DAYS)))
 
     def _quantity(self) -> str:
-        value = self._random.choice((self._random.randint(0, 20), self._random.randint(0, 100), self._random.randint(0, 999)))
+        value = self._random.choice(
+            (self._random.randint(0, 20), self._random.randint(0, 100), self._random.randint(0, 999))
+        )
         return f"{number(value)} {self._random.choice(UNITS)}" if self._random.random() < 0.7 else number(value)
 
     def _numbers(self) -> str:
@@ -183,7 +197,9 @@ class Writer:
                 lambda: f"{self._quantity()} and {self._quantity()}",
                 lambda: " ".join(self._random.choice((*_ONES[:10], "oh", "double")) for _ in range(pick(2, 8))),
                 lambda: f"{self._random.choice(DAYS)} {self._random.choice(_ORDINALS)}",
-                lambda: f"{number(pick(1, 12))} {self._random.choice((number(pick(10, 59)), 'fifteen', 'thirty', 'oh five'))}",
+                lambda: (
+                    f"{number(pick(1, 12))} {self._random.choice((number(pick(10, 59)), 'fifteen', 'thirty', 'oh five'))}"
+                ),
                 lambda: f"half past {number(pick(1, 12))}",
                 lambda: f"{number(pick(1000, 999999))}",
                 lambda: f"point {number(pick(0, 9))} {self._word()} {number(pick(0, 99))} point {number(pick(0, 9))}",
@@ -200,7 +216,12 @@ class Writer:
 def check() -> None:
     """Print the words of the lists that the dictionary doesn't hold."""
     speller = Speller()
-    words = {word for pool in (VERBS, THINGS, PLACES, QUALITIES, SMALL, NAMES, DAYS, UNITS) for text in pool for word in text.split()}
+    words = {
+        word
+        for pool in (VERBS, THINGS, PLACES, QUALITIES, SMALL, NAMES, DAYS, UNITS)
+        for text in pool
+        for word in text.split()
+    }
     print(sorted(word for word in words if word not in dictionary()), len(words), speller.ways("word"))
 
 

@@ -54,7 +54,9 @@ class Averaged:
 
 def rate(step: int, progress: float, peak: float) -> float:
     """Given steps done and progress 0…1, return the learning rate."""
-    return min(1.0, (step + 1) / WARM_UP) * (LOWEST + (peak - LOWEST) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+    return min(1.0, (step + 1) / WARM_UP) * (
+        LOWEST + (peak - LOWEST) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+    )
 
 
 def loss_of(network: Network, batch: Batch, device: torch.device) -> torch.Tensor:
@@ -180,7 +182,11 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
     )
     end = _until(options.until) if options.until else None
     full = Emphasis(
-        weights=(("train-phrases", options.short), ("synthetic-", options.short), ("train-speech-commands", options.short))
+        weights=(
+            ("train-phrases", options.short),
+            ("synthetic-", options.short),
+            ("train-speech-commands", options.short),
+        )
     )
     easy = run.hours < EASY_HOURS
     loader = Loader(options.workers, options.seed + run.step, run.features, EASY if easy else full)
