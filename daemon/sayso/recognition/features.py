@@ -91,7 +91,8 @@ class _FilterBank:
 
 def _hz_to_mel(hz: _Float64) -> _Float64:
     """Given frequencies, return mels by the HTK formula, 1127 ln(1 + f / 700), as TensorFlow does."""
-    return 1127.0 * np.log1p(hz / 700.0)
+    mel: _Float64 = 1127.0 * np.log1p(hz / 700.0)
+    return mel
 
 
 def _filter_bank(bin_hz: _Float64, bands: int, low_hz: float, high_hz: float, use: slice) -> _FilterBank:
