@@ -8,10 +8,11 @@ that is wrong at once, each with its key, line and the nearest known name.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Literal, Optional, Tuple, Type, Union
+from typing import Any, Dict, Iterator, List, Literal, Optional, Tuple, Type
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,30 +33,27 @@ class _Section(BaseModel):
 class AudioConfig(_Section):
     """Where sound comes from."""
 
-    device: Union[str, int] = Field(
+    device: str = Field(
         default="",
         description="name of the microphone (a part of it will do), or its number; empty: the system's default",
     )
     channel: int = Field(
         default=-1, ge=-1, le=31, description="channel to listen to, counted from 0; -1: the average of all"
     )
-    stalled_after: float = Field(
-        default=2.0, ge=0.3, le=60, description="no sound at all for this long [s]: open the microphone again"
-    )
-    silent_after: float = Field(
-        default=20.0,
-        ge=1,
-        le=3600,
-        description="nothing but digital zeros for this long [s]: open the microphone again",
-    )
-    start_within: float = Field(
+    rate: int = Field(default=0, ge=0, le=384_000, description="sample rate to open it at [Hz]; 0: its native one")
+    startup: float = Field(
         default=3.0, ge=0.5, le=60, description="the first sound may take this long after opening [s]"
     )
-    retry_at_most: float = Field(
-        default=15.0, ge=1, le=600, description="longest pause between attempts to open the microphone [s]"
+    stall: float = Field(default=1.0, ge=0.3, le=60, description="no sound for this long: it is opened again [s]")
+    silence: float = Field(
+        default=10.0, ge=0, le=3600, description="only digital zeros for this long: it is opened again [s]; 0: never"
     )
-    close_within: float = Field(
-        default=2.0, ge=0.2, le=30, description="a microphone that takes longer to close [s] ends the process"
+    closing: float = Field(
+        default=5.0, ge=0.2, le=60, description="closing takes longer than this: the daemon restarts [s]"
+    )
+    first_retry: float = Field(default=0.5, ge=0.1, le=60, description="pause before it is opened again [s]")
+    last_retry: float = Field(
+        default=10.0, ge=0.5, le=600, description="the pause doubles with every failure, up to this [s]"
     )
 
 
@@ -202,14 +200,22 @@ def template() -> str:
         "# Sayso's settings. Every key stands here with its default; change what you need, leave the rest out.",
         "# `sayso config` shows what is in force, `sayso check` whether all of it works.",
     ]
-    for name, field in Config.model_fields.items():
-        section = field.annotation
-        assert isinstance(section, type) and issubclass(section, BaseModel)
+    for name, section in _sections():
         lines += ["", f"[{name}]", f"# {' '.join((section.__doc__ or '').split())}"]
         for key, about in section.model_fields.items():
             default = about.get_default(call_default_factory=True)
             lines += ["", f"# {about.description}{_range(about.metadata)}", f"# {key} = {_toml(default)}"]
     return "\n".join(lines) + "\n"
+
+
+def render(config: Config) -> str:
+    """Given settings, return them as TOML; an unset key is left out."""
+    lines: List[str] = []
+    for name, section in config:
+        lines.append(f"[{name}]")
+        lines.extend(f"{key} = {_toml(value)}" for key, value in section if value is not None)
+        lines.append("")
+    return "\n".join(lines)
 
 
 def _range(metadata: List[Any]) -> str:
@@ -223,7 +229,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'"{value}"'
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(one) for one in value)}]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
     return str(value)
@@ -255,16 +263,16 @@ def _key(location: Tuple[Any, ...]) -> str:
 
 def _line(text: str, location: Tuple[Any, ...]) -> str:
     """Given a key's path, return `:line` of where it is written; TOML's parser doesn't tell."""
-    section = ""
+    wanted, section = (str(location[0]), ""), ""
+    if len(location) > 1:
+        wanted = (str(location[0]), str(location[1]))
     for number, line in enumerate(text.splitlines(), 1):
         header = re.match(r"\s*\[\s*([\w-]+)\s*\]", line)
+        key = re.match(r"\s*([\w-]+)\s*=", line)
         if header:
             section = header.group(1)
-            if len(location) == 1 and section == location[0]:
-                return f":{number}"
-        elif len(location) > 1 and section == location[0] and re.match(rf"\s*{re.escape(str(location[1]))}\s*=", line):
-            return f":{number}"
-        elif len(location) == 1 and not section and re.match(rf"\s*{re.escape(str(location[0]))}\s*=", line):
+        here = (section, key.group(1)) if key and section else (key.group(1) if key else section, "")
+        if here == wanted and (header or key):
             return f":{number}"
     return ""
 

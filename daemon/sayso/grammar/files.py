@@ -181,12 +181,15 @@ def _read(path: Path) -> TemplateFile:
         raise GrammarError(problems=_problems(path, lines, data, error)) from None
 
 
-def _note_lines(node: yaml.Node, path: _Path, lines: dict[_Path, int]) -> None:
+def _note_lines(node: Optional[yaml.Node], path: _Path, lines: dict[_Path, int]) -> None:
+    if node is None:
+        return
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            lines[(*path, key.value)] = key.start_mark.line + 1
-            _note_lines(value, (*path, key.value), lines)
+            here = (*path, key.value)
+            lines[here] = key.start_mark.line + 1
+            _note_lines(value, here, lines)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             _note_lines(value, (*path, index), lines)
@@ -221,11 +224,13 @@ def _is_union_branch(part: Union[str, int]) -> bool:
     return part in ("str", "int", "float", "ListValue")
 
 
-def _written_path(data: Any, location: _Path) -> _Path:
+def _written_path(data: Any, location: Sequence[Any]) -> _Path:
     """Given a location in pydantic's terms, return the keys that are in the file."""
-    kept: list[Union[str, int]] = []
+    kept: list[Any] = []
     for part in location:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
+        if (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
             data = data[part]
         else:
             continue

@@ -72,6 +72,11 @@ class Recognizer:
         self._opened = UtteranceStart(0, 0)
         self._frames = 0
 
+    @property
+    def min_confidence(self) -> float:
+        """Return the threshold in force for intents that have none of their own."""
+        return self._settings.min_confidence
+
     def begin(self, start: UtteranceStart) -> None:
         """Given where an utterance starts, forget the one before."""
         self._decoder.reset()

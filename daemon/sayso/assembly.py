@@ -1,0 +1,146 @@
+"""Configuration -> the parts of a recogniser, put together.
+
+Rule of this file: the one place that turns settings into objects; `sayso run` and `sayso recognize`
+both get theirs here, so that what is tested is what is shipped.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from sayso.audio.gate import Gate, GateSettings
+from sayso.audio.microphone import Microphone
+from sayso.audio.vad import Vad
+from sayso.audio.watch import MicrophoneSettings
+from sayso.config import Config
+from sayso.errors import AcceleratorError, ModelError
+from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
+from sayso.mqtt.contract import Contract
+from sayso.mqtt.settings import MqttSettings
+from sayso.recognition.bundle import Bundle, load_bundle
+from sayso.recognition.decode import DecoderSettings
+from sayso.recognition.interpret import Calibration
+from sayso.recognition.pipeline import Pipeline
+from sayso.recognition.recognizer import Recognizer, RecognizerSettings
+from sayso.recognition.tflite import TfliteNetwork, check_golden, load_delegate, streaming
+
+logger = logging.getLogger(__name__)
+
+SHIPPED_MODEL = Path(__file__).parent / "models" / "en"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle with its network, answering as it should."""
+
+    bundle: Bundle
+    network: TfliteNetwork
+    accelerator: str
+    """`cpu` or `edgetpu:<device>`, and why."""
+
+
+def load_model(config: Config) -> Model:
+    """Given the settings, return the model they ask for. Raise ModelError or AcceleratorError."""
+    bundle = load_bundle(Path(config.model.path) if config.model.path else SHIPPED_MODEL)
+    network, accelerator = _accelerated(config, bundle)
+    if network is None:
+        network = TfliteNetwork(bundle.model, bundle, config.model.threads)
+        check_golden(network, bundle)
+    return Model(bundle, network, accelerator)
+
+
+def _accelerated(config: Config, bundle: Bundle) -> Tuple[Optional[TfliteNetwork], str]:
+    """Return the network on the Edge TPU, or None and why not. Raise AcceleratorError where it was insisted upon."""
+    if config.model.accelerator == "cpu":
+        return None, "cpu (as configured)"
+    try:
+        if bundle.edgetpu_model is None:
+            raise AcceleratorError(
+                f"model {bundle.label} is not compiled for the Edge TPU",
+                where=str(bundle.path),
+                remedy='use one with model_edgetpu.tflite, or set [model] accelerator = "cpu"',
+            )
+        delegate = load_delegate(config.model.device)
+        network = TfliteNetwork(bundle.edgetpu_model, bundle, config.model.threads, delegate)
+        check_golden(network, bundle)
+    except (AcceleratorError, ModelError) as error:
+        if config.model.accelerator == "edgetpu":
+            raise
+        return None, f"cpu ({error.problems[0].what})"
+    return network, f"edgetpu:{config.model.device or 'any'}"
+
+
+def phonology(bundle: Bundle) -> Phonology:
+    """Given a bundle, return what a grammar has to know of it."""
+    tokens = bundle.manifest.tokens
+    return Phonology(tuple(tokens.symbols), tokens.blank, bundle.lexicon)
+
+
+def load_grammar(config: Config, bundle: Bundle) -> Grammar:
+    """Given the settings, return the compiled sentences. Raise GrammarError."""
+    return compile_grammar(Path(config.commands.path), phonology(bundle), config.commands.context)
+
+
+def make_recognizer(
+    config: Config, model: Model, grammar: Grammar, min_confidence: Optional[float] = None
+) -> Recognizer:
+    """Given a model and a grammar, return what judges utterances; `min_confidence` outranks the configured one."""
+    manifest = model.bundle.manifest
+    decoding = manifest.decoding
+    threshold = next(
+        one for one in (min_confidence, config.commands.min_confidence, decoding.min_confidence) if one is not None
+    )
+    settings = RecognizerSettings(
+        features=model.bundle.features,
+        streaming=streaming(model.bundle),
+        decoder=DecoderSettings(
+            log_prior=np.array(manifest.tokens.log_prior, np.float32),
+            blank=manifest.tokens.blank,
+            prior_weight=decoding.prior_weight,
+            acoustic_scale=decoding.acoustic_scale,
+            beam=config.decoder.beam,
+            max_active=config.decoder.max_active,
+            step=manifest.features.step * manifest.network.subsampling,
+        ),
+        min_confidence=threshold,
+        intent_confidence=grammar.templates.min_confidence,
+        alternatives=config.decoder.alternatives,
+    )
+    if decoding.calibration is not None:
+        settings = replace(settings, calibration=Calibration(**decoding.calibration.model_dump()))
+    return Recognizer(model.network, grammar.graph, settings, time.perf_counter)
+
+
+def make_microphone(config: Config) -> Microphone:
+    """Given the settings, return the microphone, not yet opened."""
+    values: Dict[str, Any] = config.audio.model_dump(exclude={"channel", "rate"})
+    return Microphone(MicrophoneSettings(**values, channel=channel(config), rate=config.audio.rate or None))
+
+
+def channel(config: Config) -> Optional[int]:
+    """Given the settings, return which channel to listen to; None: the average of all."""
+    return None if config.audio.channel < 0 else config.audio.channel
+
+
+def make_contract(config: Config, instance: str) -> Contract:
+    """Given the settings and a name for this start of the daemon, return how it speaks on MQTT."""
+    return Contract(config.mqtt.site, instance, config.mqtt.time_to_live)
+
+
+def mqtt_settings(config: Config) -> MqttSettings:
+    """Given the settings, return those of the broker's connection. Raise ConfigError where they don't agree."""
+    values: Dict[str, Any] = config.mqtt.model_dump(exclude={"alpn"})
+    return MqttSettings(**values, alpn=tuple(config.mqtt.alpn))
+
+
+def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
+    """Given a recogniser, return the whole path from frames to outcomes."""
+    values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness"})
+    voice = Vad(config.gate.aggressiveness)
+    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer)

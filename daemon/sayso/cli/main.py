@@ -1,0 +1,58 @@
+"""`sayso`: reads the command line and hands on.
+
+Rule of this file: every SaysoError becomes lines on standard error and its exit code, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn, Optional
+
+import click
+
+from sayso import __version__
+from sayso.cli.check import check
+from sayso.cli.config import config
+from sayso.cli.devices import devices
+from sayso.cli.recognize import recognize
+from sayso.cli.run import run
+from sayso.errors import SaysoError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sayso")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    envvar="SAYSO_CONFIG",
+    help="Settings file; without it /etc/sayso/sayso.toml, or the defaults.",
+)
+@click.pass_context
+def sayso(context: click.Context, config_path: Optional[Path]) -> None:
+    """Offline voice commands: from a microphone to an MQTT event."""
+    context.obj = config_path
+
+
+for _command in (run, recognize, check, devices, config):
+    sayso.add_command(_command)
+
+
+def main() -> NoReturn:
+    """Run the command line. Exit 0, or with the code of what went wrong."""
+    try:
+        sayso.main(standalone_mode=False)
+    except SaysoError as error:
+        for problem in error.problems:
+            click.echo(f"sayso: {problem}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)

@@ -1,0 +1,118 @@
+"""`sayso recognize`: sound files through the shipped path, as fast as it goes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from sayso.assembly import channel, load_grammar, load_model, make_pipeline, make_recognizer
+from sayso.audio.capture import AudioSource
+from sayso.audio.files import PcmStream, SoundFile
+from sayso.cli.settings import commands_option, model_option, overrides, settings
+from sayso.config import Config
+from sayso.errors import AudioError
+from sayso.recognition.recognizer import Recognizer
+from sayso.records import Command, Outcome, seconds
+
+SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+@click.command()
+@commands_option
+@model_option
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.pass_context
+def recognize(context: click.Context, commands: Optional[Path], model: Optional[Path], files: Tuple[str, ...]) -> None:
+    """Print what is said in sound FILEs (or folders of them; - is raw 16 kHz int16 from standard input).
+
+    One JSON object a line for each outcome. A file that can't be read is named on standard error and in a line
+    of type "error"; the others are recognised all the same.
+    """
+    config = settings(context, overrides(commands, model))
+    loaded = load_model(config)
+    recognizer = make_recognizer(config, loaded, load_grammar(config, loaded.bundle))
+    failure: Optional[AudioError] = None
+    for file in _progress(list(_sound_files(files))):
+        try:
+            for line in _recognize(config, recognizer, file):
+                click.echo(json.dumps(line, ensure_ascii=False))
+        except AudioError as error:
+            failure = error
+            click.echo(f"sayso: {error}", err=True)
+            click.echo(json.dumps({"file": file, "type": "error", "reason": str(error)}, ensure_ascii=False))
+    if failure is not None:
+        sys.exit(failure.exit_code)
+
+
+def _sound_files(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(str(one) for one in path.rglob("*") if one.suffix.lower() in SOUND_SUFFIXES)
+            if not found:
+                raise AudioError(
+                    "no sound file in this folder", where=name, remedy=f"it takes {' '.join(SOUND_SUFFIXES)}"
+                )
+            yield from found
+        else:
+            yield name
+
+
+def _progress(files: List[str]) -> Iterator[str]:
+    console = Console(stderr=True)
+    watched = console.is_terminal and len(files) > 1 and not sys.stdout.isatty()
+    yield from track(files, "Recognising", console=console, disable=not watched)
+
+
+def _recognize(config: Config, recognizer: Recognizer, file: str) -> Iterator[Dict[str, Any]]:
+    """Given a file, yield its outcomes as they will be printed; one `no_speech` where there is none."""
+    source: AudioSource = PcmStream() if file == "-" else SoundFile(Path(file), channel(config))
+    pipeline = make_pipeline(config, recognizer)
+    heard = 0
+    silent = True
+    with closing(source):
+        source.open()
+        for frame in source:
+            heard = frame.start + len(frame.samples)
+            for outcome in pipeline.feed(frame):
+                silent = False
+                yield describe(file, outcome)
+    for outcome in pipeline.finish():
+        silent = False
+        yield describe(file, outcome)
+    if silent:
+        end = seconds(heard)
+        yield {**_nothing(file), "start": 0.0, "end": end, "decided": end}
+
+
+def _nothing(file: str) -> Dict[str, Any]:
+    empty: Dict[str, Any] = {"text": "", "intent": "", "slots": {}, "confidence": 0.0, "reason": "no_speech"}
+    return {"file": file, "type": "rejected", **empty, "alternatives": [], "timings": {}}
+
+
+def describe(file: str, outcome: Outcome) -> Dict[str, Any]:
+    """Given an outcome, return it as one flat object; times in seconds from the file's start."""
+    command = isinstance(outcome, Command)
+    return {
+        "file": file,
+        "type": "command" if command else "rejected",
+        "text": outcome.text,
+        "intent": outcome.intent,
+        "slots": dict(outcome.slots) if isinstance(outcome, Command) else {},
+        "raw_slots": dict(outcome.raw_slots) if isinstance(outcome, Command) else {},
+        "confidence": round(outcome.confidence, 4),
+        "reason": "" if isinstance(outcome, Command) else outcome.reason,
+        "start": round(seconds(outcome.start), 3),
+        "end": round(seconds(outcome.end), 3),
+        "decided": round(seconds(outcome.decided), 3),
+        "alternatives": [asdict(one) for one in outcome.alternatives],
+        "timings": {stage: round(spent, 2) for stage, spent in asdict(outcome.timings).items()},
+    }

@@ -1,0 +1,331 @@
+"""The daemon: puts the parts together, starts them in order, stops them in reverse.
+
+Rule of this file: the main thread owns what the daemon is (its `State`) and does one thing at a time
+from its inbox; the worker thread owns the pipeline. Wall time is stamped here and nowhere else. A
+thread that dies takes the process with it, and systemd starts a new one.
+
+    microphone's thread -> queue (3 s) -> worker: pipeline.feed -> broker.publish (never blocks)
+    signals, requests from MQTT, a finished reload, status changes -> inbox -> main thread
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Callable, Optional
+
+from sayso import __version__, health
+from sayso.assembly import (
+    Model,
+    load_grammar,
+    load_model,
+    make_contract,
+    make_microphone,
+    make_pipeline,
+    make_recognizer,
+    mqtt_settings,
+)
+from sayso.config import Config
+from sayso.errors import BrokerError, SaysoError
+from sayso.grammar.compiler import Grammar
+from sayso.mqtt.broker import Broker, BrokerStatus
+from sayso.mqtt.contract import TOPICS, Stamp, Topic
+from sayso.mqtt.outbox import Dropped
+from sayso.mqtt.requests import Listen, Reload, SetMinConfidence, SetMode, SetMute, parse
+from sayso.records import Command, Outcome, State
+
+logger = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 60.0
+"""Pause between health messages."""
+
+STOP_SECONDS = 0.8
+"""What the microphone, and then the broker, may take to stop; together under 2 s."""
+
+_TICK = 0.25
+
+
+class Service:
+    """One run of the daemon."""
+
+    def __init__(self, config: Config) -> None:
+        """Given the settings, load model and sentences. Raise ModelError, AcceleratorError, GrammarError, ConfigError."""
+        self._config = config
+        self._model: Model = load_model(config)
+        self._grammar: Grammar = load_grammar(config, self._model.bundle)
+        self._min_confidence: Optional[float] = None
+        recognizer = make_recognizer(config, self._model, self._grammar)
+        self._pipeline = make_pipeline(config, recognizer)
+        self._microphone = make_microphone(config)
+        self._contract = make_contract(config, uuid.uuid4().hex)
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._broker = Broker(
+            mqtt_settings(config),
+            f"sayso-{config.mqtt.site}-{uuid.uuid4().hex[:8]}",
+            online=self._contract.status(True),
+            offline=self._contract.status(False),
+            subscriptions=[self._contract.topic(one.name) for one in TOPICS if _is_heard(one)],
+            on_message=lambda *heard: self._inbox.put(lambda: self._heard_from_broker(*heard)),
+            on_status=lambda status: self._inbox.put(lambda: self._broker_changed(status)),
+            on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
+        )
+        self._record = health.Record()
+        self._turns = 0
+        self._stop = threading.Event()
+        self._failure: Optional[BaseException] = None
+        self._listen_until: Optional[float] = None
+        self._reloading = False
+        self._ready = False
+        self._broker_line = ""
+        self._watchdog = health.Watchdog({"capture": lambda: self._microphone.progress, "worker": lambda: self._turns})
+        self._state = State(
+            version=__version__,
+            listening=False,
+            muted=False,
+            microphone="starting",
+            accelerator=self._model.accelerator,
+            model=self._model.bundle.label,
+            grammar=_grammar_label(self._grammar),
+            min_confidence=recognizer.min_confidence,
+        )
+        self._published: Optional[State] = None
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT. Raise whatever ended a thread."""
+        worker = threading.Thread(target=self._work, name="worker", daemon=True)
+        with ExitStack() as stack:
+            for number, handle in (
+                (signal.SIGTERM, self._stop.set),
+                (signal.SIGINT, self._stop.set),
+                (signal.SIGHUP, self._reload),
+            ):
+                before = signal.signal(number, lambda *_, handle=handle: self._inbox.put(handle))
+                stack.callback(signal.signal, number, before)
+            stack.callback(health.say, "stopped")
+            self._broker.start()
+            stack.callback(self._broker.stop, STOP_SECONDS)
+            self._microphone.open()
+            stack.callback(self._microphone.close, STOP_SECONDS)
+            worker.start()
+            stack.callback(worker.join, STOP_SECONDS)
+            stack.callback(self._stop.set)
+            stack.callback(health.stopping)
+            self._supervise()
+        if self._failure is not None:
+            raise self._failure
+
+    # The main thread.
+
+    def _supervise(self) -> None:
+        fed = told = time.monotonic()
+        while not self._stop.is_set():
+            self._do_next()
+            now = time.monotonic()
+            self._notice(now)
+            if now - fed >= self._watchdog.interval:
+                fed = now
+                for name in self._watchdog.feed():
+                    logger.error("%s makes no progress", name)
+            if now - told >= HEALTH_SECONDS:
+                told = now
+                self._tell_health()
+
+    def _do_next(self) -> None:
+        """Do what has come in, if anything does within a tick."""
+        try:
+            step = self._inbox.get(timeout=_TICK)
+        except Empty:
+            return
+        step()
+
+    def _notice(self, now: float) -> None:
+        """Bring the state up to date; publish it when it has changed."""
+        if self._listen_until is not None and now >= self._listen_until:
+            self._listen_until = None
+            self._open_or_close()
+        status = self._microphone.status
+        self._state = replace(
+            self._state,
+            microphone="muted" if self._state.muted else status,
+            listening=status.startswith("ok"),
+            hearing=self._pipeline.hearing,
+        )
+        if not self._ready and not status.startswith("starting"):
+            # A missing microphone is looked for while the daemon runs: it does not keep it from being up.
+            self._ready = True
+            health.ready(self._summary())
+            logger.info("listening: %s", self._summary())
+        if self._state != self._published:
+            self._published = self._state
+            self._broker.publish(self._contract.state(self._state))
+            if self._ready:
+                health.say(self._summary())
+
+    def _summary(self) -> str:
+        broker = "broker connected" if self._broker.status.connected else "no broker"
+        return f"microphone {self._state.microphone}; {self._state.grammar}; {self._state.accelerator}; {broker}"
+
+    def _tell_health(self) -> None:
+        counters = self._broker.counters
+        report = self._record.health(counters.dropped, counters.reconnects)
+        self._broker.publish(self._contract.health(report, time.time()))
+
+    def _complain(self, line: str, *, level: int = logging.ERROR) -> None:
+        """Show an error where somebody will look: in the journal and on the state topic."""
+        logger.log(level, "%s", line)
+        self._state = replace(self._state, last_error=line)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = error
+        self._stop.set()
+
+    # What comes from the broker.
+
+    def _broker_changed(self, status: BrokerStatus) -> None:
+        if status.connected:
+            logger.info("broker connected")
+            if self._state.last_error == self._broker_line:
+                self._state = replace(self._state, last_error="")
+            self._tell_health()
+        elif status.error and status.error != self._broker_line:
+            self._broker_line = status.error
+            self._complain(status.error, level=logging.WARNING)
+
+    def _dropped(self, dropped: Dropped) -> None:
+        self._complain(f"{dropped.message.topic}: not delivered: {dropped.reason}", level=logging.WARNING)
+
+    def _heard_from_broker(self, topic: str, payload: bytes, retained: bool) -> None:
+        rival = self._contract.other_publisher(topic, payload, retained)
+        if rival:
+            if rival != self._state.last_error:
+                self._complain(rival)
+            return
+        if topic == self._contract.topic("state"):
+            return
+        name = topic[len(self._contract.topic("")) :]
+        try:
+            request = parse(name, payload, retained)
+            if isinstance(request, SetMute):
+                self._state = replace(self._state, muted=request.muted)
+            elif isinstance(request, SetMode):
+                self._set_mode(request.mode)
+            elif isinstance(request, Listen):
+                self._listen_until = time.monotonic() + request.seconds if request.seconds else None
+            elif isinstance(request, Reload):
+                self._reload()
+            elif isinstance(request, SetMinConfidence):
+                self._min_confidence = request.confidence
+                self._use(self._grammar)
+        except SaysoError as error:
+            self._complain(str(error))
+            return
+        logger.info("%s", request)
+        self._open_or_close()
+
+    def _set_mode(self, mode: str) -> None:
+        if mode == "wake":
+            raise BrokerError("no wake phrase is configured", where="set/mode", remedy="use always or push")
+        self._state = replace(self._state, mode=mode)
+
+    def _open_or_close(self) -> None:
+        """Hold the microphone open only while its sound may be used: muted, or not asked to listen, it is closed."""
+        wanted = not self._state.muted and (self._state.mode != "push" or self._listen_until is not None)
+        if wanted:
+            self._microphone.open()
+        else:
+            self._microphone.close()
+
+    # The sentences.
+
+    def _reload(self) -> None:
+        """Compile the sentences in the background; the last good ones stay at work meanwhile, and if it fails."""
+        if self._reloading:
+            return
+        self._reloading = True
+        health.reloading()
+
+        def compile_again() -> None:
+            try:
+                grammar = load_grammar(self._config, self._model.bundle)
+                self._inbox.put(lambda: self._reloaded(grammar, None))
+            except SaysoError as error:
+                failed = error
+                self._inbox.put(lambda: self._reloaded(None, failed))
+            except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
+                died = error
+                self._inbox.put(lambda: self._fail(died))
+
+        threading.Thread(target=compile_again, name="reload", daemon=True).start()
+
+    def _reloaded(self, grammar: Optional[Grammar], error: Optional[SaysoError]) -> None:
+        self._reloading = False
+        if error is not None:
+            self._complain(f"sentences not reloaded, the last good ones stay: {error}")
+        elif grammar is not None:
+            self._grammar = grammar
+            self._use(grammar)
+            self._state = replace(self._state, grammar=_grammar_label(grammar), last_error="")
+            logger.info("sentences reloaded: %s", self._state.grammar)
+        health.ready(self._summary())
+
+    def _use(self, grammar: Grammar) -> None:
+        recognizer = make_recognizer(self._config, self._model, grammar, self._min_confidence)
+        self._pipeline.use(recognizer)
+        self._state = replace(self._state, min_confidence=recognizer.min_confidence)
+
+    # The worker thread.
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                frame = self._microphone.read(timeout=_TICK)
+                self._turns += 1
+                if frame is None:
+                    continue
+                for outcome in self._pipeline.feed(frame):
+                    self._publish(outcome)
+        except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
+            died = error
+            self._inbox.put(lambda: self._fail(died))
+
+    def _publish(self, outcome: Outcome) -> None:
+        now = time.time()
+        stamp = Stamp(id=str(uuid.uuid4()), heard=now - outcome.timings.final / 1000, now=now)
+        self._broker.publish(self._contract.outcome(outcome, stamp))
+        self._record.add(outcome)
+        if isinstance(outcome, Command):
+            fields = {
+                "SAYSO_INTENT": outcome.intent,
+                "SAYSO_CONFIDENCE": f"{outcome.confidence:.3f}",
+                "SAYSO_ID": stamp.id,
+            }
+            logger.info(
+                '"%s" -> %s %s (%.2f, %.0f ms)',
+                outcome.text, outcome.intent, dict(outcome.slots), outcome.confidence, outcome.timings.final,
+                extra=fields,
+            )  # fmt: skip
+            if self._state.mode == "push":
+                self._inbox.put(self._listened)
+            return
+        # What was not meant for us is nobody's business: the journal gets the reason, not the words.
+        fields = {"SAYSO_REASON": outcome.reason, "SAYSO_ID": stamp.id}
+        logger.info("rejected: %s (%.2f)", outcome.reason, outcome.confidence, extra=fields)
+
+    def _listened(self) -> None:
+        self._listen_until = None
+        self._open_or_close()
+
+
+def _is_heard(topic: Topic) -> bool:
+    """Requests, and our own state, where another daemon of this name would show."""
+    return topic.direction == "in" or topic.name == "state"
+
+
+def _grammar_label(grammar: Grammar) -> str:
+    return f"{grammar.digest}: {grammar.graph.sentences} sentences in {len(grammar.files)} files"
