@@ -55,7 +55,7 @@ class Service:
     """One run of the daemon."""
 
     def __init__(self, config: Config) -> None:
-        """Given the settings, load model and sentences. Raise ModelError, AcceleratorError, GrammarError, ConfigError."""
+        """Given the settings, load model and sentences. Raise SaysoError for what can't be used."""
         self._config = config
         self._model: Model = load_model(config)
         self._grammar: Grammar = load_grammar(config, self._model.bundle)
