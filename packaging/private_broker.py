@@ -43,16 +43,19 @@ class PrivateBroker:
         websockets: bool = False,
         options: str = "",
     ) -> None:
-        """Given users and passwords (None: anybody may enter), rules (mosquitto's acl_file), TLS, the transport and
-        more lines for mosquitto.conf, prepare a broker. Raise FileNotFoundError if mosquitto is not installed."""
+        """Given users and passwords (None: anybody may enter), rules (mosquitto's acl_file), TLS, whether it
+        speaks websockets too, and more lines for mosquitto.conf, prepare a broker.
+
+        Raise FileNotFoundError if mosquitto is not installed.
+        """
         self._program = _program("mosquitto")
         self._folder = Path(tempfile.mkdtemp(prefix="broker-"))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
+        self.websocket_port = _free_port() if websockets else 0
         self._settings = [
             f"user {getpass.getuser()}",  # mosquitto would leave root, and then can't read the folder
             f"listener {self.port} 127.0.0.1",
-            f"protocol {'websockets' if websockets else 'mqtt'}",
             f"log_dest file {self.log_path}",
             "log_timestamp false",
             "persistence false",
@@ -66,6 +69,8 @@ class PrivateBroker:
             self._settings.append(f"acl_file {self._write('acl', acl)}")
         if certificates is not None:
             self._settings += _tls_settings(certificates)
+        if websockets:  # beside the plain one: mosquitto 2.0 refuses to start with websockets only
+            self._settings += [f"listener {self.websocket_port} 127.0.0.1", "protocol websockets"]
         self._write("mosquitto.conf", "\n".join(self._settings) + "\n")
 
     @property
@@ -76,7 +81,9 @@ class PrivateBroker:
     def start(self) -> None:
         """Start it, always on the same port, and wait until it answers. Raise RuntimeError if it does not."""
         configuration = str(self._folder / "mosquitto.conf")
-        self._process = subprocess.Popen([self._program, "-c", configuration], stdin=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [self._program, "-c", configuration], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         give_up = time.monotonic() + READY_SECONDS
         while not _answers(self.port):
             if self._process.poll() is not None or time.monotonic() > give_up:

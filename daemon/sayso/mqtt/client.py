@@ -98,6 +98,16 @@ class Received:
 Event = Union[Accepted, Closed, Answered, Confirmed, Subscribed, Received]
 
 
+class _PahoClient(Client):
+    """Remembers the socket it dialled, so that it can be closed when a handshake fails: paho doesn't."""
+
+    dialled: socket.socket | None = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        self.dialled = super()._create_socket_connection()
+        return self.dialled
+
+
 class Connection:
     """One MQTT connection, 5 or 3.1.1."""
 
@@ -116,6 +126,7 @@ class Connection:
         self._report = report
         self._version = MQTTProtocolVersion.MQTTv311 if old_mqtt else MQTTProtocolVersion.MQTTv5
         self._client = self._make_client(client_id, will)
+        self._tls: credentials.TlsContext | None = None
         self._subscriptions: dict[int, tuple[str, ...]] = {}
         self._line = ""
         self._wrong_version = False
@@ -182,9 +193,9 @@ class Connection:
         client, settings = self._client, self._settings
         try:
             client.username_pw_set(settings.username or None, credentials.password(settings))
-            context = credentials.tls_context(settings)
-            if context is not None:
-                client.tls_set_context(context)
+            self._tls = credentials.tls_context(settings)
+            if self._tls is not None:
+                client.tls_set_context(self._tls)
             self._dial()
             while not self._over and client.loop(timeout=1.0) == MQTTErrorCode.MQTT_ERR_SUCCESS:
                 pass
@@ -204,17 +215,18 @@ class Connection:
         self._client.connect(self._settings.host, self._settings.dialled_port, self._settings.keepalive, **options)
 
     def _hang_up(self) -> None:
-        """Close both descriptors of the socket, paho's first."""
-        paho_socket = self._client.socket()
-        if paho_socket is not None:
-            paho_socket.close()
+        """Close every descriptor of the socket, whoever holds it."""
+        wrapped = None if self._tls is None else self._tls.wrapped
+        for layer in (self._client.socket(), wrapped, self._client.dialled):
+            if layer is not None:
+                layer.close()
         with self._handle_lock:
             if self._handle is not None:
                 self._handle.close()
                 self._handle = None
 
-    def _make_client(self, client_id: str, will: Message) -> Client:
-        client = Client(
+    def _make_client(self, client_id: str, will: Message) -> _PahoClient:
+        client = _PahoClient(
             CallbackAPIVersion.VERSION2,
             client_id,
             clean_session=None if self._version == MQTTProtocolVersion.MQTTv5 else True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 from pathlib import Path
+from typing import Any
 
 from sayso.errors import BrokerError
 from sayso.mqtt.settings import MqttSettings
@@ -37,12 +38,23 @@ def password(settings: MqttSettings) -> str | None:
         raise BrokerError(f"the password can't be read: {reason}", where=str(path), remedy=remedy) from None
 
 
-def tls_context(settings: MqttSettings) -> ssl.SSLContext | None:
+class TlsContext(ssl.SSLContext):
+    """Remembers the socket it wrapped, so that it can be closed when the handshake fails: paho doesn't."""
+
+    wrapped: ssl.SSLSocket | None = None
+
+    def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+        """As ssl.SSLContext's."""
+        self.wrapped = super().wrap_socket(*args, **kwargs)
+        return self.wrapped
+
+
+def tls_context(settings: MqttSettings) -> TlsContext | None:
     """Given settings, return what a TLS handshake needs, None without TLS. Raise BrokerError if a file is unusable."""
     if not settings.tls:
         return None
     # Not create_default_context: from Python 3.13 on it refuses home-made authorities that lack some extensions.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load_authorities(context, settings.ca_file)
     if settings.cert_file:

@@ -47,6 +47,8 @@ _PUBLISH = {
 }
 """Reason code of PUBACK or SUBACK (MQTT 5, 3.4.2.1, 3.9.3) -> the same."""
 
+_HANDSHAKE = "is it the broker's TLS port, and does it want a client certificate?"
+
 
 def connection_failed(error: BaseException, settings: MqttSettings) -> str:
     """Given what a connection attempt or the network loop raised, return why."""
@@ -98,7 +100,9 @@ def _network(error: BaseException) -> tuple[str, str]:
         return what, "set [mqtt] ca_file and host to match it"
     if isinstance(error, ssl.SSLError):
         reason = str(error.reason or "no reason given").replace("_", " ").lower()
-        return f"no TLS connection: {reason}", "is it the broker's TLS port, and does it want a client certificate?"
+        return f"no TLS connection: {reason}", _HANDSHAKE
+    if isinstance(error, (ConnectionResetError, BrokenPipeError)):  # after dialling only a handshake writes
+        return "no TLS connection, or no websocket: the broker hung up", _HANDSHAKE
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return "the host name is unknown", "correct [mqtt] host, or look after the name server"
     if isinstance(error, ConnectionRefusedError):
