@@ -6,6 +6,7 @@ from typing import Iterator
 
 import pytest
 from private_broker import PrivateBroker
+from virtual_microphone import VirtualMicrophone
 
 
 @pytest.fixture
@@ -13,3 +14,12 @@ def broker() -> Iterator[PrivateBroker]:
     """A mosquitto of the test's own, running, that lets anybody in."""
     with PrivateBroker() as private:
         yield private
+
+
+@pytest.fixture
+def virtual_microphone(monkeypatch: pytest.MonkeyPatch) -> Iterator[VirtualMicrophone]:
+    """A microphone without a sound card, plugged in, which this process hears as `virtual` and as the default one."""
+    with VirtualMicrophone() as microphone:
+        for name, value in microphone.environment.items():
+            monkeypatch.setenv(name, value)
+        yield microphone
