@@ -67,7 +67,11 @@ class SoundFile(AudioSource):
         return self._frames.popleft()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and forget what nobody has read yet."""
+        self._frames.clear()
+        self._release()
+
+    def _release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -83,9 +87,10 @@ class SoundFile(AudioSource):
         ended = len(block) < _BLOCK
         self._frames.extend(self._framer.feed(self._converter.feed(block, last=ended)))
         if ended:
-            self.close()
-            if self._left > 0:
-                raise self._truncated(f"{self._left} of its samples are missing")
+            missing = f"{self._left} of its samples are missing" if self._left > 0 else _missing(file.extra_info)
+            self._release()
+            if missing:
+                raise self._truncated(missing)
             self._frames.extend(self._framer.finish())
 
     def _unreadable(self, error: Exception) -> AudioError:
@@ -125,7 +130,8 @@ class PcmStream(AudioSource):
         return self._frames.popleft() if self._frames else None
 
     def close(self) -> None:
-        """Stop reading. The stream itself is left open: it was not opened here."""
+        """Stop reading, and forget what nobody has read yet. The stream itself is left open: it was not opened here."""
+        self._frames.clear()
         self._ended = True
 
     def _read_block(self) -> None:
@@ -141,7 +147,7 @@ class PcmStream(AudioSource):
         self._odd = data[whole:]
         self._frames.extend(self._framer.feed(np.frombuffer(data[:whole], "<i2").astype(np.int16)))
         if not received:
-            self.close()
+            self._ended = True
             if self._odd:
                 logger.warning("%s ends in the middle of a sample; is it 16-bit?", self.name)
             self._frames.extend(self._framer.finish())
@@ -153,7 +159,7 @@ def _missing(report: str) -> str:
     Recorders that stream a WAV write a size of 0 or near 2³² or 2³¹ and never return to correct it: nothing is missing
     then.
     """
-    if "without an End-Of-Stream flag" in report:
+    if "without an End-Of-Stream flag" in report or "lacks an end-of-stream bit" in report:
         return "its last page is missing"
     match = re.search(r"^ *(?:data|SSND) : (\d+) \(should be (\d+)\)", report, re.MULTILINE)
     if match is None:

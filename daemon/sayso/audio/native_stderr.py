@@ -1,0 +1,62 @@
+"""Keeps what sound libraries print while they look for devices out of the journal, and nothing else.
+
+Rule of this file: file descriptor 2 is borrowed for a moment and every line comes back. ALSA, JACK and PortAudio report
+each device they can't open on stderr, from C; those lines are logged at level DEBUG. All others are written to the real
+stderr, late but whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+
+logger = logging.getLogger(__name__)
+
+_CHATTER = re.compile(
+    r"ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm|attempt to connect to server"
+    r"|connect\(2\) call to |Cannot lock down .* byte memory area|Cannot use real-time scheduling"
+)
+
+_STDERR = 2
+
+
+class Collected:
+    """Collects what is printed on stderr from its creation to `release`; one at a time in a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._real: int | None = None
+        try:
+            self._real = os.dup(_STDERR)
+        except OSError:  # started without a stderr: nothing to protect
+            return
+        self._spool = os.memfd_create("stderr")
+        os.dup2(self._spool, _STDERR)
+
+    def release(self) -> None:
+        """Give stderr back and sort what was collected. Any thread may call it, and more than once: the one that
+        collects may be hanging in a library."""
+        with self._lock:
+            if self._real is None:
+                return
+            os.dup2(self._real, _STDERR)
+            size = os.lseek(self._spool, 0, os.SEEK_END)
+            lines = os.pread(self._spool, size, 0).splitlines(keepends=True)
+            os.write(self._real, b"".join(line for line in lines if not _is_chatter(line)))
+            os.close(self._spool)
+            os.close(self._real)
+            self._real = None
+        for line in filter(_is_chatter, lines):
+            logger.debug("%s", line.decode(errors="replace").rstrip())
+
+    def __enter__(self) -> Collected:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _is_chatter(line: bytes) -> bool:
+    return _CHATTER.match(line.decode(errors="replace")) is not None
