@@ -25,6 +25,7 @@ from sayso.mqtt.contract import Contract
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.decode import DecoderSettings
+from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.interpret import Calibration
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
@@ -143,4 +144,5 @@ def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     """Given a recogniser, return the whole path from frames to outcomes."""
     values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness"})
     voice = Vad(config.gate.aggressiveness)
-    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer)
+    endpoint = EndpointSettings(**config.endpoint.model_dump())
+    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer, endpoint)

@@ -71,6 +71,17 @@ class GateConfig(_Section):
     longest: float = Field(default=12.0, ge=2, le=60, description="an utterance is given up after this [s]")
 
 
+class EndpointConfig(_Section):
+    """When a sentence is over: the pause after which the grammar says so."""
+
+    finished: float = Field(default=0.2, ge=0.1, le=3, description="after a sentence that can't go on [s]")
+    continuable: float = Field(
+        default=0.5, ge=0.1, le=3, description="after a sentence that may go on [s]"
+    )
+    unfinished: float = Field(default=0.8, ge=0.1, le=3, description="in the middle of a sentence [s]")
+    unknown: float = Field(default=0.5, ge=0.1, le=3, description="after what fits no sentence [s]")
+
+
 class ModelConfig(_Section):
     """What recognises speech."""
 
@@ -155,6 +166,7 @@ class Config(_Section):
 
     audio: AudioConfig = Field(default_factory=AudioConfig)
     gate: GateConfig = Field(default_factory=GateConfig)
+    endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     commands: CommandsConfig = Field(default_factory=CommandsConfig)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)

@@ -18,7 +18,7 @@ from typing import Mapping, Sequence
 import kaldifst
 
 from sayso.grammar.pronounce import Pronunciation
-from sayso.grammar.words import TAG, SentenceEnd, SlotEnd, WordAcceptor
+from sayso.grammar.words import ALL_SAID, TAG, SentenceEnd, SlotEnd, WordAcceptor
 
 GEMINATE_COST = 0.7
 """Cost [nats] of hearing two like phones in a row as one ("bus stop"), as they are mostly said. CTC by itself
@@ -40,6 +40,31 @@ class DecodingGraph:
     arcs: int
     sentences: int
     """Paths through G: sentences that can be said, counted with every spelling of each."""
+    grammar: Mapping[int, Mapping[int, int]]
+    """G, deterministic: state -> output label -> next state. It starts in `start`."""
+    start: int
+
+    def goes_on(self, output: Sequence[str]) -> bool:
+        """Given the words and tags of a whole sentence, return whether a longer one begins with its words.
+
+        Politeness at the end doesn't count: nobody waits for "please".
+        """
+        state = self.start
+        number = {symbol: label for label, symbol in enumerate(self.symbols)}
+        said = output[: output.index(ALL_SAID)] if ALL_SAID in output else output
+        words = [place for place, symbol in enumerate(said) if not symbol.startswith(TAG)]
+        for symbol in said[: words[-1] + 1 if words else 0]:
+            state = self.grammar[state][number[symbol]]
+        reached, todo = {state}, [state]
+        while todo:
+            for label, target in self.grammar[todo.pop()].items():
+                symbol = self.symbols[label]
+                if not symbol.startswith(TAG):
+                    return True
+                if symbol != ALL_SAID and target not in reached:
+                    reached.add(target)
+                    todo.append(target)
+        return False
 
 
 def build_graph(
@@ -66,6 +91,8 @@ def build_graph(
         states=states,
         arcs=count,
         sentences=_count(arcs, finals, start),
+        grammar={state: dict(leaving) for state, leaving in arcs.items()},
+        start=start,
     )
 
 

@@ -26,7 +26,8 @@ MOST_WAYS = 24
 _SIGNS = {
     "%": ("percent",), "°": ("degrees", "degree"), "$": ("dollars", "dollar"), "€": ("euros", "euro"),
     "£": ("pounds", "pound"), "&": ("and",), "+": ("plus",), "@": ("at",), "#": ("number", "hash"), "=": ("equals",),
-    "°c": ("degrees celsius", "degree celsius", "degrees"), "°f": ("degrees fahrenheit", "degree fahrenheit", "degrees"),
+    "°c": ("degrees celsius", "degree celsius", "degrees"),
+    "°f": ("degrees fahrenheit", "degree fahrenheit", "degrees"),
 }  # fmt: skip
 
 _LETTERS = {

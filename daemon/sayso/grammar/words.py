@@ -11,6 +11,7 @@ words: the fragments between two spaces are joined by walking from space to spac
 Labels are strings. A word is itself; a tag begins with TAG and is one of
     TAG + "{" + slot          a slot begins
     TAG + "}" + number        the slot ends, with value `number` of the value table
+    TAG + "."                 all is said; only politeness can follow
     TAG + "#" + number        the sentence ends, with `number` of the sentence table
 """
 
@@ -27,6 +28,8 @@ from sayso.grammar.templates import NumberValue, Sentence, Templates, TextValue,
 
 TAG = "\x01"
 """First character of a tag; can't occur in a word, because templates hold printable text only."""
+
+ALL_SAID = TAG + "."
 
 LARGEST_PERMUTATION = 6
 """Items of a permutation: n items need 2^n states and n·2^(n-1) copies of an item."""
@@ -108,7 +111,10 @@ class _Fragments:
         start = self._state()
         first = self._skip(start, skip_words)
         last = self._expression(sentence.expression, first)
-        after, end = self._skip(last, skip_words), self._state()
+        said, done = self._state(), self._state()
+        self._arc(last, _SPACE, said)
+        self._arc(said, ALL_SAID, done)
+        after, end = self._skip(done, skip_words), self._state()
         number = len(self._acceptor.sentence_ends)
         self._acceptor.sentence_ends.append(
             SentenceEnd(sentence.intent, dict(sentence.slots), sentence.text, sentence.where)

@@ -9,6 +9,7 @@ follows the utterance must still be fed.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Protocol, Tuple
 
@@ -57,6 +58,10 @@ class AcousticStream:
     def rows(self) -> int:
         """Rows given so far."""
         return self._rows
+
+    def fork(self) -> AcousticStream:
+        """Return a second stream that has heard the same; what either hears from now on, the other doesn't."""
+        return copy(self)
 
     def feed(self, frames: Frames) -> Posteriors:
         """Given float32 [frames, bands], return the rows that became known; often none."""

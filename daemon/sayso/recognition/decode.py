@@ -63,7 +63,7 @@ class Decoder:
     def reset(self) -> None:
         """Begin a new utterance."""
         self._search.init_decoding()
-        self._log_probs: List[npt.NDArray[np.float32]] = []
+        self._heard: List[Posteriors] = []
         self._rows = 0
 
     def feed(self, posteriors: Posteriors) -> None:
@@ -72,8 +72,13 @@ class Decoder:
             return
         scores = self._scores(posteriors.log_probs)
         self._search.advance_decoding(kaldi_decoder.DecodableCtc(scores, offset=self._rows))
-        self._log_probs.append(posteriors.log_probs)
+        self._heard.append(posteriors)
         self._rows += len(scores)
+
+    @property
+    def heard(self) -> List[Posteriors]:
+        """Return the rows fed so far."""
+        return list(self._heard)
 
     def best(self, origin: int, final: bool = True) -> Hypothesis | None:
         """Return the best path so far, or None where there is none.
@@ -99,10 +104,13 @@ class Decoder:
             return []
         options = kaldi_decoder.LatticeSimpleDecoderConfig(beam=ALTERNATIVE_BEAM, lattice_beam=ALTERNATIVE_BEAM)
         search = kaldi_decoder.LatticeSimpleDecoder(self._graph.fst, options)
-        if not search.decode(kaldi_decoder.DecodableCtc(self._scores(np.concatenate(self._log_probs)))):
+        if not search.decode(kaldi_decoder.DecodableCtc(self._scores(self._log_probs()))):
             return []
         found, lattice = search.get_raw_lattice()
         return list(self._cheapest(lattice, most)) if found else []
+
+    def _log_probs(self) -> npt.NDArray[np.float32]:
+        return np.concatenate([posteriors.log_probs for posteriors in self._heard])
 
     def _scores(self, log_probs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         scores = (log_probs - self._offset) * np.float32(self._settings.acoustic_scale)
@@ -125,7 +133,7 @@ class Decoder:
             yield tuple(self._graph.symbols[label] for label in labels), cost
 
     def _hypothesis(self, arcs: List[_Arc], complete: bool, origin: int) -> Hypothesis:
-        log_probs = np.concatenate(self._log_probs)
+        log_probs = self._log_probs()
         tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
         acoustic = float(log_probs[np.arange(len(tokens)), tokens].sum())
         scores = float(self._scores(log_probs)[np.arange(len(tokens)), tokens].sum())

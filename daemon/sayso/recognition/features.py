@@ -8,6 +8,7 @@ product may round differently for different numbers of rows.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Optional
@@ -188,6 +189,12 @@ class LogMel:
         self._framer.reset()
         self._sum = self._prior
         self._count = 0
+
+    def fork(self) -> LogMel:
+        """Return a second stream that has heard the same; what either hears from now on, the other doesn't."""
+        twin = copy(self)
+        twin._framer = copy(self._framer)
+        return twin
 
     def energies(self, windows: _Samples) -> _Float64:
         """Given windows, int16 [frames, window], return their log energies, float64 [frames, bands]."""

@@ -58,7 +58,7 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
             end = slot_ends[int(symbol[2:])]
             slots[end.slot] = end.value
             raw[end.slot] = " ".join(words[begun:])
-        else:
+        elif symbol[1] == "#":
             sentence = sentence_ends[int(symbol[2:])]
             intent, template = sentence.intent, sentence.template
             slots = {**sentence.slots, **slots}

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, List, Protocol
 
+from sayso.recognition.endpoint import EndpointSettings, Progress
 from sayso.recognition.recognizer import Recognizer
-from sayso.records import AudioFrame, GateEvent, Outcome, UtteranceAudio, UtteranceEnd, UtteranceStart
+from sayso.records import AudioFrame, GateEvent, Outcome, UtteranceAudio, UtteranceEnd, UtteranceStart, samples
 
 
 class Gate(Protocol):
     """What decides where an utterance starts and ends; audio/gate.py has it."""
+
+    hangover: int
+    """Silence that ends the open utterance, in samples."""
 
     @property
     def is_open(self) -> bool:
@@ -22,6 +26,9 @@ class Gate(Protocol):
     def feed(self, frame: AudioFrame, is_speech: bool) -> List[GateEvent]:
         """Given a frame and whether it holds speech, return what follows from it."""
 
+    def close(self, reason: str = "grammar") -> List[GateEvent]:
+        """Given why, end the open utterance and return what follows from that."""
+
     def finish(self) -> List[GateEvent]:
         """Given that the source has ended, return what follows from that."""
 
@@ -29,8 +36,16 @@ class Gate(Protocol):
 class Pipeline:
     """Turns one source's frames into outcomes."""
 
-    def __init__(self, gate: Gate, is_speech: Callable[[AudioFrame], bool], recognizer: Recognizer) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        is_speech: Callable[[AudioFrame], bool],
+        recognizer: Recognizer,
+        endpoint: EndpointSettings,
+    ) -> None:
         self._gate = gate
+        self._pauses = {progress: samples(pause) for progress, pause in endpoint.pauses().items()}
+        self._quiet = 0
         self._is_speech = is_speech
         self._recognizer = recognizer
         self._next: Recognizer | None = None
@@ -46,7 +61,20 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Outcome]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
-        return self._follow(self._gate.feed(frame, self._is_speech(frame)))
+        speech = self._is_speech(frame)
+        outcomes = self._follow(self._gate.feed(frame, speech))
+        self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
+        if self._quiet >= self._pauses[Progress.FINISHED] > self._quiet - len(frame.samples):
+            outcomes += self._judge_pause()
+        return outcomes
+
+    def _judge_pause(self) -> List[Outcome]:
+        """Ask the grammar how long the pause that has begun must be; end the utterance if it is long enough."""
+        pause = self._pauses[self._recognizer.progress()]
+        if self._quiet >= pause:
+            return self._follow(self._gate.close("grammar"))
+        self._gate.hangover = pause
+        return []
 
     def finish(self) -> List[Outcome]:
         """Given that the source has ended, return the outcome of the open utterance, if any."""

@@ -15,8 +15,17 @@ import numpy as np
 from sayso.grammar.graph import DecodingGraph
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
 from sayso.recognition.decode import Decoder, DecoderSettings
+from sayso.recognition.endpoint import Progress
 from sayso.recognition.features import Frames, LogMel, LogMelSettings
-from sayso.recognition.interpret import Calibration, Meaning, confidence, read_tags, reason_to_reject, weigh
+from sayso.recognition.interpret import (
+    FEWEST_FREE_PHONES,
+    Calibration,
+    Meaning,
+    confidence,
+    read_tags,
+    reason_to_reject,
+    weigh,
+)
 from sayso.records import (
     Alternative,
     Command,
@@ -66,6 +75,7 @@ class Recognizer:
         self._settings = settings
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
+        self._glimpse = Decoder(graph, settings.decoder)
         self._features = LogMel(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
@@ -91,18 +101,39 @@ class Recognizer:
         with self._timed("features"):
             frames = self._features.feed(samples)
         self._frames += len(frames)
-        self._advance(frames, self._acoustic.frames_to_row(self._frames))
+        self._advance(frames, self._acoustic, self._decoder)
 
     def partial(self) -> Hypothesis | None:
         """Return the best unfinished path."""
         return self._decoder.best(self._opened.start, final=False)
+
+    def progress(self) -> Progress:
+        """Return how far the sentence is, as if nothing but silence followed.
+
+        The network's look-ahead is answered with digital silence, on copies of the streams: what is really said
+        next is heard as if nobody had asked.
+        """
+        features, acoustic = self._features.fork(), self._acoustic.fork()
+        self._glimpse.reset()
+        for posteriors in self._decoder.heard:
+            self._glimpse.feed(posteriors)
+        self._flush(features, acoustic, self._glimpse)
+        hypothesis = self._glimpse.best(self._opened.start)
+        if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
+            return Progress.UNKNOWN
+        if not hypothesis.complete:
+            return Progress.UNFINISHED
+        meaning = self._meaning(hypothesis.tags)
+        if confidence(weigh(hypothesis), self._settings.calibration) < self._threshold(meaning):
+            return Progress.UNKNOWN
+        return Progress.CONTINUABLE if self._graph.goes_on(hypothesis.tags) else Progress.FINISHED
 
     def end(self, end: UtteranceEnd) -> Outcome:
         """Given how the utterance ended, return its outcome."""
         began = self._clock()
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), end, began)
-        self._flush()
+        self._flush(self._features, self._acoustic, self._decoder)
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
@@ -128,24 +159,24 @@ class Recognizer:
             timings=self._timings(end, began),
         )
 
-    def _advance(self, frames: Frames, rows: int) -> None:
-        """Feed frames to the network and its rows to the search, up to `rows` in all."""
+    def _advance(self, frames: Frames, acoustic: AcousticStream, decoder: Decoder) -> None:
+        """Feed frames to the network, and its rows to the search as far as they speak of the utterance."""
         if not len(frames):
             return
-        before = self._acoustic.rows
+        before = acoustic.rows
         with self._timed("acoustic"):
-            posteriors = self._acoustic.feed(frames)
+            posteriors = acoustic.feed(frames)
+        rows = max(0, acoustic.frames_to_row(self._frames) - before)
         with self._timed("decode"):
-            self._decoder.feed(Posteriors(posteriors.log_probs[: max(0, rows - before)], posteriors.start))
+            decoder.feed(Posteriors(posteriors.log_probs[:rows], posteriors.start))
 
-    def _flush(self) -> None:
+    def _flush(self, features: LogMel, acoustic: AcousticStream, decoder: Decoder) -> None:
         """Feed digital silence until the last row that speaks of the utterance has come out."""
-        features = self._settings.features
-        rows = self._acoustic.frames_to_row(self._frames)
-        missing = self._acoustic.frames_to_flush(self._frames)
+        settings = self._settings.features
+        missing = acoustic.frames_to_flush(self._frames)
         with self._timed("features"):
-            frames = self._features.feed(np.zeros(missing * features.step + features.window, np.int16))[:missing]
-        self._advance(frames, rows)
+            frames = features.feed(np.zeros(missing * settings.step + settings.window, np.int16))[:missing]
+        self._advance(frames, acoustic, decoder)
 
     def _meaning(self, output: tuple[str, ...]) -> Meaning:
         return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)

@@ -1,0 +1,45 @@
+"""When a sentence is over: what the grammar says of the pause.
+
+Rule of this file: pure; one table from what the best path is to how long a pause ends it. A person who has
+said all that can be said is answered at once; one who could go on is given time, one who must go on more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Mapping
+
+
+class Progress(Enum):
+    """How far the best path is."""
+
+    FINISHED = auto()
+    """A sentence, and none goes on from there."""
+    CONTINUABLE = auto()
+    """A sentence, and a longer one begins with it."""
+    UNFINISHED = auto()
+    """The beginning of a sentence."""
+    UNKNOWN = auto()
+    """Nothing that fits: noise, or no command."""
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """Pauses that end an utterance [s]."""
+
+    finished: float = 0.2
+    """As short as the longest closure of a stop consonant within a word."""
+    continuable: float = 0.5
+    unfinished: float = 0.8
+    """A hesitation: "turn on the … kitchen light"."""
+    unknown: float = 0.5
+
+    def pauses(self) -> Mapping[Progress, float]:
+        """Return the pause for each progress [s]."""
+        return {
+            Progress.FINISHED: self.finished,
+            Progress.CONTINUABLE: self.continuable,
+            Progress.UNFINISHED: self.unfinished,
+            Progress.UNKNOWN: self.unknown,
+        }
