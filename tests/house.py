@@ -76,6 +76,10 @@ class Listener:
         """Say something, and wait until the broker has it."""
         self._client.publish(topic, payload, 1, retain).wait_for_publish(PATIENCE)
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Say something, and don't wait."""
+        self._client.publish(topic, payload, 1)
+
     def payloads(self, topic: str) -> list[bytes]:
         """Return what came in on a topic, in order."""
         return [message.payload for message in list(self.heard) if message.topic == topic]

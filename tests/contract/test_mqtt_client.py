@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Iterator
 
+import pytest
 from house import Line, Listener, until
 from private_broker import PrivateBroker
 
@@ -12,7 +13,7 @@ from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import Contract
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.settings import MqttSettings
-from sayso.records import Message
+from sayso.records import Message, State
 
 SITE = "kitchen"
 COMMAND = f"sayso/{SITE}/command"
@@ -20,6 +21,8 @@ STATE = f"sayso/{SITE}/state"
 STATUS = f"sayso/{SITE}/status"
 
 TIME_TO_LIVE = 0.5
+
+QUIET = State("0.1.0", True, False, "ok: USB Audio", "cpu", "en 1", "3f2a")
 
 
 def command(text: str, time_to_live: float = TIME_TO_LIVE) -> Message:
@@ -215,3 +218,72 @@ def test_a_slow_line_delivers_while_it_is_fast_enough_and_nothing_when_it_is_not
         running.say("fresh")
         listener.wait_for(COMMAND, b"fresh")
         assert listener.payloads(COMMAND) == [b"slow but fresh", b"fresh"]
+
+
+# Others on the broker
+
+
+def test_two_daemons_with_one_site_notice_each_other(broker: PrivateBroker) -> None:
+    def notices(running: Daemon) -> list[str]:
+        return [line for heard in list(running.heard) if (line := running.contract.other_publisher(*heard))]
+
+    with daemon(broker.port, "aaaaaaaa") as first, daemon(broker.port, "bbbbbbbb") as second:
+        wait_connected(first)
+        wait_connected(second)
+        for running in (first, second):
+            running.broker.publish(running.contract.state(QUIET))
+        until(lambda: notices(first) and notices(second), "both to notice")
+        assert "another Sayso speaks for site 'kitchen'" in notices(first)[0]
+        assert first.connected()
+        assert second.connected(), "they don't push each other out"
+        assert first.broker.counters.reconnects == second.broker.counters.reconnects == 0
+
+
+def test_a_late_last_will_does_not_make_a_living_daemon_look_dead(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATUS) as listener, daemon(broker.port):
+        listener.wait_for(STATUS, b"online")
+        listener.publish(STATUS, "offline", retain=True)
+        until(lambda: listener.payloads(STATUS)[-2:] == [b"offline", b"online"], "online to be said again")
+
+
+def test_a_flood_of_requests_does_not_keep_commands_waiting(broker: PrivateBroker) -> None:
+    with Listener(broker.port, COMMAND, STATUS) as listener, daemon(broker.port) as running:
+        listener.wait_for(STATUS, b"online")
+        for _ in range(1000):
+            listener.send(f"sayso/{SITE}/set/mute", b"x" * 200)
+        until(lambda: len(running.heard) > 100, "some of the flood to come in")
+        running.say("lights on")
+        listener.wait_for(COMMAND, b"lights on")
+        until(lambda: len(running.heard) + running.broker.counters.ignored == 1000, "the end of the flood")
+
+
+def test_a_packet_too_large_for_any_request_is_not_taken(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATUS) as listener, daemon(broker.port) as running:
+        listener.wait_for(STATUS, b"online")
+        listener.publish(f"sayso/{SITE}/set/mute", b"x" * 1_000_000)
+        listener.publish(f"sayso/{SITE}/set/mute", b"on")
+        until(lambda: running.heard, "the small request")
+        assert running.heard == [(f"sayso/{SITE}/set/mute", b"on", False)]
+        assert running.broker.counters.reconnects == 0
+
+
+@pytest.fixture
+def narrow() -> Iterator[PrivateBroker]:
+    """A broker that takes only small packets."""
+    with PrivateBroker(options="max_packet_size 1000") as private:
+        yield private
+
+
+def test_a_message_too_large_for_the_broker_is_said_and_does_not_cost_the_connection(narrow: PrivateBroker) -> None:
+    with Listener(narrow.port, COMMAND, STATE) as listener, daemon(narrow.port) as running:
+        wait_connected(running)
+        running.say("x" * 2000)
+        assert error_of(running).startswith(f"{COMMAND}: Sayso may not publish it: the broker finds it too large")
+        assert [entry.reason for entry in running.dropped] == ["the broker refused it"]
+        running.broker.publish(state("x" * 2000))
+        running.broker.publish(state("short"))
+        listener.wait_for(STATE, b"short")
+        running.say("lights on")
+        listener.wait_for(COMMAND, b"lights on")
+        until(lambda: running.broker.status.error == "", "the error to be over")
+        assert running.broker.counters.reconnects == 0

@@ -22,7 +22,17 @@ from queue import Empty, SimpleQueue
 from typing import Callable, Sequence
 
 from sayso.mqtt import refusal
-from sayso.mqtt.client import Accepted, Answered, Closed, Confirmed, Connection, Event, Received, Subscribed
+from sayso.mqtt.client import (
+    LARGEST_PACKET,
+    Accepted,
+    Answered,
+    Closed,
+    Confirmed,
+    Connection,
+    Event,
+    Received,
+    Subscribed,
+)
 from sayso.mqtt.outbox import WINDOW, Dropped, Outbox
 from sayso.mqtt.settings import MqttSettings, back_off
 from sayso.records import Message
@@ -35,6 +45,9 @@ STABLE_SECONDS = 15.0
 
 MAX_INBOX = 256
 """Messages received and not handled yet; a flood beyond it is not read."""
+
+PACKET_OVERHEAD = 32
+"""Bytes of a PUBLISH beside topic and payload, rounded up (MQTT 5, 3.3)."""
 
 NO_MATCHING_SUBSCRIBERS = 16
 """Reason code of a PUBACK (MQTT 5, 3.4.2.1)."""
@@ -105,6 +118,7 @@ class Broker:
         self._leaving = False
         self._left_well = False
         self._question: int | None = None
+        self._maximum_packet = LARGEST_PACKET
         self._refused: dict[str, str] = {}
         self._old_mqtt = False
         self._failures = 0
@@ -147,7 +161,10 @@ class Broker:
         self._drop(self._outbox.disconnected() + self._outbox.expired(math.inf))
 
     def _stopped(self, now: float) -> bool:
-        return self._stop_by is not None and (not (self._connected or self._leaving) or now >= self._stop_by)
+        if self._stop_by is None:
+            return False
+        useless = self._connection is None or not (self._connected or self._leaving)
+        return useless or now >= self._stop_by
 
     def _patience(self, now: float) -> float:
         """Return how long nothing has to be done unless something happens [s]."""
@@ -177,7 +194,8 @@ class Broker:
 
     def _send(self, connection: Connection, now: float) -> None:
         while (state := self._outbox.next_state()) is not None:
-            self._outbox.sent(connection.publish(state, None), state, now)
+            if self._fits(state):
+                self._outbox.sent(connection.publish(state, None), state, now)
         if self._outbox.events_waiting and self._question is None:
             self._question = connection.ask(f"{self._online.topic}/alive")
         if self._stop_by is not None and self._outbox.empty and not self._leaving:
@@ -234,6 +252,7 @@ class Broker:
         self._count(reconnects=int(self._ever_connected))
         self._ever_connected = True
         self._outbox.window = min(WINDOW, event.receive_maximum)
+        self._maximum_packet = event.maximum_packet
         self._outbox.connected(last=self._online.topic)
         connection.subscribe(self._subscriptions, own_too=self._online.topic)
         self._tell()
@@ -263,22 +282,34 @@ class Broker:
         now = time.monotonic()
         while (taken := self._outbox.next_event(now)) is not None:
             message, fresh = taken
-            # Whole seconds; 0 would mean for ever to some brokers.
-            self._outbox.sent(connection.publish(message, max(1, round(fresh))), message, now + fresh)
+            if self._fits(message):
+                # Whole seconds; 0 would mean for ever to some brokers.
+                self._outbox.sent(connection.publish(message, max(1, round(fresh))), message, now + fresh)
 
     def _on_confirmed(self, event: Confirmed) -> None:
         message = self._outbox.answered(event.token)
         if message is None:
             return
         if event.code >= refusal.REFUSED:
-            self._refused[message.topic] = refusal.not_allowed("publish", message.topic, event.code, event.name)
-            if not message.retain:
-                self._drop([Dropped(message, "the broker refused it")])
+            self._refuse(message, event.code, event.name)
         else:
             self._refused.pop(message.topic, None)
             if not message.retain:
                 self._count(published=1, unheard=int(event.code == NO_MATCHING_SUBSCRIBERS))
         self._tell()
+
+    def _fits(self, message: Message) -> bool:
+        """Return whether the broker takes a message of this size; one too large would end the connection."""
+        if len(message.topic.encode()) + len(message.payload) + PACKET_OVERHEAD <= self._maximum_packet:
+            return True
+        self._refuse(message, refusal.PACKET_TOO_LARGE, "")
+        self._tell()
+        return False
+
+    def _refuse(self, message: Message, code: int, name: str) -> None:
+        self._refused[message.topic] = refusal.not_allowed("publish", message.topic, code, name)
+        if not message.retain:
+            self._drop([Dropped(message, "the broker refused it")])
 
     def _on_subscribed(self, event: Subscribed) -> None:
         for topic, code, name in zip(event.topics, event.codes, event.names):

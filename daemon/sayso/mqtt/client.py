@@ -36,6 +36,9 @@ STEP_SECONDS = 5.0
 MAX_PACKET = 64 * 1024
 """Bytes of the largest packet that the broker may send us (MQTT 5); requests are far smaller."""
 
+LARGEST_PACKET = 268_435_460
+"""Bytes of the largest packet that MQTT can express."""
+
 RECEIVE_MAXIMUM = 16
 """Unacknowledged messages that the broker may send us (MQTT 5)."""
 
@@ -49,6 +52,8 @@ class Accepted:
 
     receive_maximum: int
     """Unacknowledged messages that it takes from us."""
+    maximum_packet: int
+    """Bytes of the largest packet that it takes from us."""
 
 
 @dataclass(frozen=True)
@@ -269,7 +274,8 @@ class Connection:
             self._line = refusal.connection_refused(code.value, code.getName(), self._settings)
             return
         self._greeted = True
-        self._report(Accepted(getattr(extra, "ReceiveMaximum", 65_535)))
+        maximum_packet = getattr(extra, "MaximumPacketSize", LARGEST_PACKET)
+        self._report(Accepted(getattr(extra, "ReceiveMaximum", 65_535), maximum_packet))
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, code: ReasonCode, _extra: Properties | None

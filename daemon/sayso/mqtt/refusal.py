@@ -20,6 +20,8 @@ UNSUPPORTED_PROTOCOL = 132
 
 TAKEN_OVER = 142
 
+PACKET_TOO_LARGE = 149
+
 _CONNECT = {
     128: ("refused the connection", "look into the broker's log"),
     130: ("did not understand the connection", "look into the broker's log"),
@@ -42,7 +44,7 @@ _CONNECT = {
 _PUBLISH = {
     135: ("does not allow it", "grant the user the topics below sayso/"),
     144: ("does not accept the topic", "look into the broker's rules"),
-    149: ("finds it too large", "raise the broker's limit of packet size"),
+    PACKET_TOO_LARGE: ("finds it too large", "raise the broker's limit of packet size"),
     151: ("has no room left for it", "raise the broker's limits"),
 }
 """Reason code of PUBACK or SUBACK (MQTT 5, 3.4.2.1, 3.9.3) -> the same."""
