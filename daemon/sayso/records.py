@@ -131,6 +131,18 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What speaks for a path; the features of the calibration."""
+
+    distance: float
+    """How much less probable than the best free path, per phone of the path [nats, >= 0]."""
+    coverage: float
+    """Phones of the path over phones of the free path, at most 1: what was said and not accounted for."""
+    length: float
+    """Natural logarithm of the path's phones: long sentences don't fit by chance."""
+
+
+@dataclass(frozen=True)
 class Alternative:
     """Another sentence that the same sound could have been."""
 
@@ -175,6 +187,8 @@ class Command:
     """Index at which the outcome was known."""
     words: tuple[Word, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    evidence: Evidence | None = None
+    """What the confidence rests on; None where nothing was decoded."""
     timings: Timings = field(default_factory=Timings)
 
 
@@ -193,6 +207,8 @@ class Rejection:
     end: int
     decided: int
     alternatives: tuple[Alternative, ...] = ()
+    evidence: Evidence | None = None
+    """What the confidence rests on; None where nothing was decoded."""
     timings: Timings = field(default_factory=Timings)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.words import TAG, SentenceEnd, SlotEnd
-from sayso.records import Hypothesis
+from sayso.records import Evidence, Hypothesis
 
 FEWEST_FREE_PHONES = 2
 """Below this many phones in the unconstrained path, nobody spoke."""
@@ -63,18 +63,6 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
             intent, template = sentence.intent, sentence.template
             slots = {**sentence.slots, **slots}
     return Meaning(" ".join(words), intent, slots, raw, template)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What speaks for a path; the features of the calibration."""
-
-    distance: float
-    """How much less probable than the best free path, per phone of the path [nats, >= 0]."""
-    coverage: float
-    """Phones of the path over phones of the free path, at most 1: what was said and not accounted for."""
-    length: float
-    """Natural logarithm of the path's phones: long sentences don't fit by chance."""
 
 
 def weigh(hypothesis: Hypothesis) -> Evidence:

@@ -29,6 +29,7 @@ from sayso.recognition.interpret import (
 from sayso.records import (
     Alternative,
     Command,
+    Evidence,
     Hypothesis,
     Outcome,
     Posteriors,
@@ -132,19 +133,20 @@ class Recognizer:
         """Given how the utterance ended, return its outcome."""
         began = self._clock()
         if end.reason in _UNHEARD:
-            return self._reject(_UNHEARD[end.reason], None, 0.0, (), end, began)
+            return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
         self._flush(self._features, self._acoustic, self._decoder)
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
-            probability = confidence(weigh(hypothesis), self._settings.calibration) if hypothesis else 0.0
+            evidence = weigh(hypothesis) if hypothesis else None
+            probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
             reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
             alternatives = self._alternatives(meaning, probability) if not reason else []
         rivals = [rival for rival, difference in alternatives if difference < AMBIGUITY]
         shown = tuple(rival for rival, _ in alternatives[: self._settings.alternatives])
         if reason or meaning is None or hypothesis is None or rivals:
-            return self._reject(reason or "ambiguous", meaning, probability, shown, end, began)
+            return self._reject(reason or "ambiguous", meaning, probability, shown, evidence, end, began)
         return Command(
             text=meaning.text,
             intent=meaning.intent,
@@ -156,6 +158,7 @@ class Recognizer:
             decided=end.decided,
             words=hypothesis.words,
             alternatives=shown,
+            evidence=evidence,
             timings=self._timings(end, began),
         )
 
@@ -209,6 +212,7 @@ class Recognizer:
         meaning: Meaning | None,
         probability: float,
         alternatives: tuple[Alternative, ...],
+        evidence: Evidence | None,
         end: UtteranceEnd,
         began: float,
     ) -> Rejection:
@@ -221,6 +225,7 @@ class Recognizer:
             end=end.end,
             decided=end.decided,
             alternatives=alternatives,
+            evidence=evidence,
             timings=self._timings(end, began),
         )
 

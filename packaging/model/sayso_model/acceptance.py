@@ -1,0 +1,245 @@
+"""Commands accepted and other sound refused, through the shipped path: `evaluate commands`.
+
+Rule of this file: what is measured is the daemon's own pipeline, gate and int8 network included, on dev speech only.
+A command counts as accepted when exactly one command comes out and it is what was said, word for word; a word too
+many, or a second command out of the same clip, is an error. Proportions come with Wilson's 95 % interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
+from sayso.config import Config, read_config
+from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Outcome
+from sayso_model import shards
+from sayso_model.places import REPOSITORY, SHARDS
+
+LEAD, TRAIL = 0.6, 1.4
+"""Room noise before and after a clip [s]."""
+ROOM_LEVEL = 3.0
+"""Standard deviation of the room's noise where nothing louder is mixed in [steps of int16]."""
+SNRS = (24, 18, 12, 6)
+
+Sound = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One clip, and what should come of it."""
+
+    key: str
+    samples: Sound
+    said: str
+    """Empty: nothing should."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Trials that share a grammar."""
+
+    name: str
+    trials: Sequence[Trial]
+    templates: Path
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Given successes of trials, return the 95 % interval of the proportion (Wilson, 1927)."""
+    if not count:
+        return 0.0, 1.0
+    z, share = 1.96, hits / count
+    middle = share + z * z / (2 * count)
+    spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (middle - spread) / (1 + z * z / count), (middle + spread) / (1 + z * z / count)
+
+
+def plain(text: str) -> str:
+    """Given a sentence, return it as it is compared."""
+    return " ".join(re.findall(r"[a-z0-9]+", text.casefold().replace("'", "")))
+
+
+def clips(prefix: str, wanted: Callable[[shards.Clip], bool] = lambda clip: True) -> Iterator[Trial]:
+    """Given the prefix of shards' names, yield their clips."""
+    samples = shards.Samples(SHARDS)
+    for name in shards.names(SHARDS, prefix):
+        for clip in shards.read(SHARDS, name):
+            if wanted(clip):
+                yield Trial(clip.key, np.array(samples(clip)), clip.text)
+
+
+def sentences(folder: Path, texts: Iterable[str]) -> Path:
+    """Given sentences, write them as templates, each an intent's, and return the file."""
+    file = folder / f"{len(list(folder.iterdir()))}.yaml"
+    said = [{"sentences": [text]} for text in sorted(set(texts))]
+    file.write_text(json.dumps({"language": "en", "intents": {"Said": {"data": said}}}))
+    return file
+
+
+def suites(folder: Path) -> list[Suite]:
+    """Return what is tried. The grammars hold the sentences of their own trials and all the others of the suite."""
+    house = REPOSITORY / "config" / "commands"
+    person = list(clips("dev-eval-rhasspy-en", lambda clip: "speech-to-phrase" in clip.key))
+    synthesised = list(clips("dev-eval-rhasspy-en", lambda clip: "rhasspy-speech" in clip.key))
+    words = list(clips("dev-speech-commands"))
+    found = [
+        Suite("commands, a person", [one for one in person if one.said], house),
+        Suite("commands, synthesised", synthesised, house),
+        Suite("30 words", words, sentences(folder, (one.said for one in words))),
+    ]
+    phrases = list(clips("dev-phrases"))
+    if phrases:
+        found.append(Suite("phrases", phrases, sentences(folder, (one.said for one in phrases))))
+    spoken = [one for one in clips("dev-commonvoice") if 2 <= len(one.said.split()) <= 8]
+    found.append(Suite("Common Voice sentences", spoken, sentences(folder, (one.said for one in spoken))))
+    return found
+
+
+def others() -> list[tuple[str, list[Trial]]]:
+    """Return sound that is no command."""
+    return [
+        ("out of vocabulary, a person", [one for one in clips("dev-eval-rhasspy-en") if not one.said]),
+        ("dev speech", [replace(t, said="") for p in ("dev-commonvoice", "dev-librispeech") for t in clips(p)]),
+        ("negatives", [replace(one, said="") for one in clips("negatives")]),
+        ("noise", [replace(one, said="") for one in clips("noise") if "rir" not in one.key]),
+    ]
+
+
+def room(trial: Trial, noise: Sound | None, snr: float, seed: int) -> Sound:
+    """Given a clip, return it in a room: noise before, under and after it, at `snr` dB below its loud parts."""
+    chance = np.random.default_rng(seed)
+    lead, trail = int(LEAD * SAMPLE_RATE), int(TRAIL * SAMPLE_RATE)
+    sound = np.concatenate((np.zeros(lead), trial.samples.astype(np.float64), np.zeros(trail)))
+    sound += chance.normal(0, ROOM_LEVEL, len(sound))
+    if noise is not None:
+        start = int(chance.integers(0, max(1, len(noise) - len(sound))))
+        stretch = np.resize(noise[start:], len(sound)).astype(np.float64)
+        sound += stretch * (_loudness(trial.samples) / _loudness(stretch)) * 10 ** (-snr / 20)
+    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
+
+
+def _loudness(samples: npt.NDArray[np.generic]) -> float:
+    """RMS of the loudest tenth of 20 ms frames: of the speech, whatever silence is around it."""
+    frames = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].astype(np.float64).reshape(-1, FRAME_SAMPLES)
+    power = np.sort((frames**2).mean(axis=1))[-max(1, len(frames) // 10) :]
+    return float(np.sqrt(power.mean() + 1e-9))
+
+
+class Shipped:
+    """The daemon's path with one grammar."""
+
+    def __init__(self, config: Config, model: Model, templates: Path) -> None:
+        self._config = config.model_copy(
+            update={"commands": config.commands.model_copy(update={"path": str(templates)})}
+        )
+        grammar = load_grammar(self._config, model.bundle)
+        self._recognizer = make_recognizer(self._config, model, grammar)
+
+    def outcomes(self, sound: Sound) -> list[Outcome]:
+        """Given a recording, return what the daemon makes of it."""
+        pipeline = make_pipeline(self._config, self._recognizer)
+        found: list[Outcome] = []
+        for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+            found += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
+        return found + pipeline.finish()
+
+
+def accepted(said: str, outcomes: Sequence[Outcome]) -> bool:
+    """Whether exactly what was said came out."""
+    return [plain(one.text) for one in outcomes if isinstance(one, Command)] == ([plain(said)] if said else [])
+
+
+def noises() -> dict[str, Sound]:
+    """Return the kinds of noise: kitchen, babble and pink."""
+    by_key = {trial.key: trial.samples for trial in clips("noise")}
+    kitchen = np.concatenate([s for key, s in by_key.items() if re.search("dishes|kitchen|exercise_bike|tap", key)])
+    voices = [trial.samples for trial in clips("dev-librispeech-test-clean")][:40]
+    length = 60 * SAMPLE_RATE
+    babble = sum(np.resize(np.concatenate(voices[k::5]), length).astype(np.float64) for k in range(5)) / 5
+    white = np.fft.rfft(np.random.default_rng(1).normal(size=length))
+    pink = np.fft.irfft(white / np.sqrt(np.maximum(1, np.arange(len(white)))))
+    return {"kitchen": kitchen, "babble": babble.astype(np.int16), "pink": (pink / np.abs(pink).max() * 2e4).astype(np.int16)}
+
+
+def main() -> None:
+    """Measure and print; write every outcome with its evidence to a table for the calibration."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--conditions", default="clean", help="comma-separated: clean, kitchen:12, babble:6, …")
+    parser.add_argument("--most", type=int, default=10**9, help="trials of a suite at most")
+    parser.add_argument("--others", action="store_true", help="sound that is no command, too")
+    parser.add_argument("--evidence", type=Path, help="write each outcome's evidence to this table")
+    options = parser.parse_args()
+    config = read_config(REPOSITORY / "config" / "sayso.toml")
+    model = load_model(config)
+    table = Table(title=f"{model.bundle.label}, int8, through the shipped path")
+    for title in ("what", "condition", "accepted", "of", "%", "95 % interval", "top choice %"):
+        table.add_column(title)
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        kinds = noises()
+        for suite in suites(Path(temporary)):
+            shipped = Shipped(config, model, suite.templates)
+            for condition in options.conditions.split(","):
+                kind, _, snr = condition.partition(":")
+                trials = suite.trials[:: max(1, -(-len(suite.trials) // options.most))]
+                hits = tops = 0
+                for number, trial in enumerate(trials):
+                    found = shipped.outcomes(room(trial, kinds.get(kind), float(snr or 0), number))
+                    hits += accepted(trial.said, found)
+                    tops += [plain(one.text) for one in found if one.text] == [plain(trial.said)]
+                    rows += _rows(suite.name, condition, trial, found)
+                low, high = wilson(hits, len(trials))
+                share = 100 / max(1, len(trials))
+                table.add_row(
+                    suite.name, condition, str(hits), str(len(trials)), f"{hits * share:.1f}",
+                    f"{low * 100:.1f} to {high * 100:.1f}", f"{tops * share:.1f}",
+                )  # fmt: skip
+        Console().print(table)
+        if options.others:
+            rows += _refuse(Shipped(config, model, REPOSITORY / "config" / "commands"), options.most)
+    if options.evidence:
+        with options.evidence.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, rows[0], delimiter="\t")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _refuse(shipped: Shipped, most: int) -> Iterator[dict[str, object]]:
+    table = Table(title="sound that is no command, default grammar")
+    for title in ("what", "hours", "false accepts", "per hour"):
+        table.add_column(title)
+    for name, trials in others():
+        tried = trials[:: max(1, -(-len(trials) // most))]
+        hours = sum(len(trial.samples) for trial in tried) / SAMPLE_RATE / 3600
+        wrong = 0
+        for number, trial in enumerate(tried):
+            found = shipped.outcomes(room(trial, None, 0, number))
+            wrong += sum(isinstance(one, Command) for one in found)
+            yield from _rows(name, "clean", trial, found)
+        table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")
+    Console().print(table)
+
+
+def _rows(suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
+    for one in outcomes:
+        if one.evidence is not None:
+            right = bool(trial.said) and plain(one.text) == plain(trial.said)
+            delay = (one.decided - one.end) / SAMPLE_RATE
+            named = {"suite": suite, "condition": condition, "key": trial.key, "said": trial.said, "heard": one.text}
+            yield {**named, "right": int(right), "confidence": one.confidence, "delay": delay, **asdict(one.evidence)}
+
+
+if __name__ == "__main__":
+    main()
