@@ -13,8 +13,9 @@ from typing import Any, Mapping, Sequence
 from sayso.grammar.files import find_template_files, read_template_files
 from sayso.grammar.graph import DecodingGraph, build_graph
 from sayso.grammar.pronounce import Pronunciation, pronounce
+from sayso.grammar.tags import TAG
 from sayso.grammar.templates import Templates, parse_templates
-from sayso.grammar.words import TAG, build_word_acceptor
+from sayso.grammar.words import build_word_acceptor
 
 
 @dataclass(frozen=True)

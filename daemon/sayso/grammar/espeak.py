@@ -45,7 +45,7 @@ def guess(words: Sequence[str], voice: str = "en-us") -> list[tuple[str, ...]]:
 
 def arpabet(ipa: str) -> tuple[str, ...]:
     """Given espeak-ng's IPA of one word, return phones; marks that are no sound of English are passed over."""
-    ipa = re.sub(r"\([a-z]+\)|[ˈˌ\u200d_'\u0329\u0303]", "", ipa)
+    ipa = re.sub(r"\([a-z-]+\)|[ˈˌ\u200d_'\u0329\u0303]", "", ipa)
     phones: list[str] = []
     place = 0
     while place < len(ipa):

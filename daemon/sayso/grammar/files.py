@@ -74,7 +74,6 @@ class SentenceBlock(_Strict):
     inferred_domain: Optional[str] = None
     name_domains: List[str] = Field(default_factory=list)
     settings: Dict[str, Any] = Field(default_factory=dict)
-    min_confidence: Optional[float] = Field(default=None, ge=0, le=1)
 
 
 class Intent(_Strict):

@@ -18,7 +18,8 @@ from typing import Mapping, Sequence
 import kaldifst
 
 from sayso.grammar.pronounce import Pronunciation
-from sayso.grammar.words import ALL_SAID, TAG, SentenceEnd, SlotEnd, WordAcceptor
+from sayso.grammar.tags import ALL_SAID, TAG, SentenceEnd, SlotEnd
+from sayso.grammar.words import WordAcceptor
 
 GEMINATE_COST = 0.7
 """Cost [nats] of hearing two like phones in a row as one ("bus stop"), as they are mostly said. CTC by itself

@@ -10,14 +10,14 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Iterable, Mapping, Sequence
 
-from hassil.numbers import get_rbnf_engine
-
 from sayso.errors import GrammarError, ModelError, Problem
 from sayso.grammar import espeak
+from sayso.grammar.numbers import read_number
+from sayso.grammar.text import is_number
 from sayso.grammar.variants import variants
 
 MOST_WAYS = 24
@@ -88,47 +88,33 @@ def _pronunciation(
     source = "dictionary"
     if word in _SIGNS:
         source = "sign"
-    elif word[-1].isdigit():
+    elif is_number(word):
         source = "number"
     elif not _known(word, dictionary):
         source = "letters" if _is_initialism(word) else "guessed"
-    ways: dict[tuple[str, ...], None] = {}
-    for reading in readings:
-        for way in _concatenations([_ways(part, owned, dictionary, guessed) for part in reading.split()]):
-            ways.update(dict.fromkeys(variants(way)))
+    said = [_say(reading, owned, dictionary, guessed) for reading in readings]
+    # In turn, so that where there are too many, each reading keeps its likeliest ways.
+    ways = dict.fromkeys(way for way in chain.from_iterable(zip_longest(*said)) if way is not None)
     return Pronunciation(tuple(ways)[:MOST_WAYS], source)
+
+
+def _say(
+    reading: str,
+    owned: Mapping[str, Sequence[tuple[str, ...]]],
+    dictionary: Mapping[str, Sequence[tuple[str, ...]]],
+    guessed: Mapping[str, tuple[str, ...]],
+) -> list[tuple[str, ...]]:
+    parts = [_ways(part, owned, dictionary, guessed) for part in reading.split()]
+    return [variant for way in _concatenations(parts) for variant in variants(way)]
 
 
 def _readings(word: str) -> tuple[str, ...]:
     """Given a word as written, return what is said for it, as words."""
     if word in _SIGNS:
         return _SIGNS[word]
-    if word[-1].isdigit():
-        return _number(word)
+    if is_number(word):
+        return read_number(word)
     return (word,)
-
-
-@lru_cache(maxsize=4096)
-def _number(written: str) -> tuple[str, ...]:
-    """Given a number in digits, return the ways it is read: 105 is "one hundred five" or "… and five"."""
-    engine = get_rbnf_engine("en")
-    value = written.replace(",", "")
-    if value.startswith("0") and value.isdigit() and len(value) > 1:
-        return (" ".join(engine.format_number(int(digit)).text for digit in value),)
-    number = float(value) if "." in value else int(value)
-    plain = re.sub(r"[-\s]+", " ", engine.format_number(number).text)
-    ways = [plain]
-    if re.search(r"hundred [a-z]", plain):
-        ways.append(re.sub(r"hundred (?=[a-z])", "hundred and ", plain))
-    if plain.startswith("one hundred"):
-        ways.append(plain.replace("one hundred", "a hundred", 1))
-    if number < 0:
-        ways.append(plain.replace("minus", "negative", 1))
-    if isinstance(number, float) and number % 1 == 0.5:
-        ways.append(plain.replace(" point five", " and a half"))
-    if isinstance(number, int) and 1100 <= number <= 9999 and number % 100:
-        ways.append(f"{_number(str(number // 100))[0]} {_number(str(number % 100))[0]}")
-    return tuple(dict.fromkeys(ways))
 
 
 def _look_up(path: Path, words: set[str]) -> dict[str, list[tuple[str, ...]]]:
@@ -158,7 +144,7 @@ def _stem(part: str) -> str:
 
 def _is_initialism(part: str) -> bool:
     """Whether a word can only be spelled: a single letter, or no vowel in it."""
-    return part.isascii() and part.isalpha() and not re.search("[aeiouy]", part[:1] if len(part) == 1 else part)
+    return part.isascii() and part.isalpha() and (len(part) == 1 or not re.search("[aeiouy]", part))
 
 
 def _ways(
@@ -240,8 +226,10 @@ def _check(pronunciations: Mapping[str, Pronunciation], phones: Sequence[str]) -
     known = set(phones)
     problems = []
     for word, pronunciation in pronunciations.items():
-        if not any(pronunciation.ways) or not all(set(way) <= known for way in pronunciation.ways):
-            what = f'"{word}" has no pronunciation'
+        strange = sorted({phone for way in pronunciation.ways for phone in way} - known)
+        if strange or not pronunciation.ways or not all(pronunciation.ways):
+            doubt = f" in this model's phones: {' '.join(strange)}" if strange else ""
+            what = f'"{word}" has no pronunciation{doubt}'
             problems.append(Problem("", what, f"write `pronunciations: {{{word}: PHONES}}` in a template file"))
     if problems:
         raise GrammarError(problems=problems)

@@ -1,7 +1,8 @@
 """Sentence templates, parsed by hassil and checked against each other.
 
-Rule of this file: the only one that calls hassil's parser. It resolves nothing: lists and rules stay
-references, looked up by name in the order local, then global, as Home Assistant does.
+Rule of this file: the only one that imports hassil; who walks over a template takes the names of its parts from
+here. It resolves nothing: lists and rules stay references, looked up by name in the order local, then global, as
+Home Assistant does.
 """
 
 from __future__ import annotations
@@ -11,23 +12,32 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Sequence, Union
 
 from hassil import (
+    Alternative,
     Expression,
     Group,
     ListReference,
+    Permutation,
     RuleReference,
     TextChunk,
-    normalize_text,
     parse_sentence,
 )
 from hassil.parser import ParseError
 
 from sayso.errors import GrammarError, Problem
-from sayso.grammar.files import NumberRange, SentenceBlock, SlotList, TemplateFile
+from sayso.grammar.brackets import wrong_bracket
+from sayso.grammar.files import ListValue, NumberRange, SentenceBlock, SlotList, TemplateFile
+from sayso.grammar.text import words
+
+__all__ = [
+    "Alternative", "Expression", "Group", "ListReference", "NumberValue", "Permutation", "Rule", "RuleReference",
+    "Sentence", "Templates", "TextChunk", "TextValue", "ValueList", "inline_range", "parse_templates",
+]  # fmt: skip
 
 LARGEST_RANGE = 20_001
 """Numbers in one range; a range is written out value by value."""
 
 Value = Union[str, int, float, bool, None]
+_Place = tuple[Union[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class TextValue:
 
     spoken: Expression
     out: Value
+    """What the slot becomes; None: the words that were said."""
     context: Mapping[str, Any]
 
 
@@ -140,160 +151,188 @@ class _Parser:
     def take_shared(self, file: TemplateFile) -> None:
         contents = file.contents
         for name, slot_list in contents.lists.items():
-            self._take_list(self.lists, self.wildcards, name, slot_list, file.where("lists", name))
-        for name, body in contents.expansion_rules.items():
-            where = file.where("expansion_rules", name)
-            expression = self._parse(body, where)
-            if expression is not None:
-                self.rules[name] = Rule(name, where, expression)
-        self.skip_words.extend(contents.skip_words)
+            self._take_list(self.lists, self.wildcards, name, slot_list, file, ("lists", name))
+        self._take_rules(self.rules, contents.expansion_rules, file, ("expansion_rules",))
+        for index, phrase in enumerate(contents.skip_words):
+            if set(phrase) & set("()[]{}<>|") or not words(phrase):
+                what = f'skip word "{phrase}" is no plain text'
+                self._complain(file.where("skip_words", index), what, "write each one out")
+            else:
+                self.skip_words.append(phrase)
         for word, said in contents.pronunciations.items():
             place = file.where("pronunciations", word)
-            self.pronunciations.setdefault(word.casefold(), []).extend((one, place) for one in said)
+            spelled = words(word)
+            if len(spelled) == 1:
+                self.pronunciations.setdefault(spelled[0], []).extend((one, place) for one in said)
+            else:
+                what = f"`{word}` is {len(spelled)} words to the grammar: {' '.join(spelled) or 'none'}"
+                self._complain(place, what, "give each word its pronunciation")
 
     def take_sentences(self, file: TemplateFile) -> None:
         for intent, content in file.contents.intents.items():
             if content.min_confidence is not None:
                 self.min_confidence[intent] = content.min_confidence
             for number, block in enumerate(content.data):
-                self._take_block(file, intent, number, block)
+                self._take_block(file, intent, ("intents", intent, "data", number), block)
 
-    def _take_block(self, file: TemplateFile, intent: str, number: int, block: SentenceBlock) -> None:
-        place = ("intents", intent, "data", number)
+    def _take_block(self, file: TemplateFile, intent: str, place: _Place, block: SentenceBlock) -> None:
         lists, wildcards, rules = dict(self.lists), dict(self.wildcards), dict(self.rules)
         for name, slot_list in block.lists.items():
             lists.pop(name, None)
             wildcards.pop(name, None)
-            self._take_list(lists, wildcards, name, slot_list, file.where(*place, "lists", name))
-        for name, body in block.expansion_rules.items():
-            where = file.where(*place, "expansion_rules", name)
-            expression = self._parse(body, where)
-            if expression is not None:
-                rules[name] = Rule(name, where, expression)
+            self._take_list(lists, wildcards, name, slot_list, file, (*place, "lists", name))
+        self._take_rules(rules, block.expansion_rules, file, (*place, "expansion_rules"))
+        references = _References(lists, wildcards, rules)
         for index, text in enumerate(block.sentences):
             where = file.where(*place, "sentences", index)
             parsed = self._parse(text, where)
-            if parsed is None or not self._resolves(parsed, text, where, lists, wildcards, rules):
+            if parsed is None:
                 continue
-            self.sentences.append(
-                Sentence(
-                    intent,
-                    text,
-                    where,
-                    parsed,
-                    block.slots,
-                    block.requires_context,
-                    block.excludes_context,
-                    lists,
-                    rules,
-                )
-            )
+            missing = references.problems(parsed, where, text)
+            self.problems += missing
+            if not missing:
+                conditions = (block.requires_context, block.excludes_context)
+                self.sentences.append(Sentence(intent, text, where, parsed, block.slots, *conditions, lists, rules))
+
+    def _complain(self, where: str, what: str, remedy: str) -> None:
+        self.problems.append(Problem(where, what, remedy))
 
     def _parse(self, text: str, where: str) -> Expression | None:
+        wrong = wrong_bracket(text)
         try:
-            return parse_sentence(text, keep_text=True).expression
-        except (ParseError, RecursionError, AssertionError) as error:
-            reason = " ".join(str(error).split()) or "not a sentence template"
-            self.problems.append(Problem(where, f'"{text}": {reason}', "check the brackets"))
-            return None
+            if not wrong:
+                return parse_sentence(text, keep_text=True).expression
+        except RecursionError:
+            wrong = "nested too deeply"
+        except (ParseError, AssertionError) as error:
+            wrong = " ".join(str(error).split()) or "not a sentence template"
+        self._complain(where, f'"{text}": {wrong}', "mend the template")
+        return None
+
+    def _take_rules(
+        self, rules: dict[str, Rule], written: Mapping[str, str], file: TemplateFile, place: _Place
+    ) -> None:
+        for name, body in written.items():
+            where = file.where(*place, name)
+            expression = self._parse(body, where)
+            if expression is not None:
+                rules[name] = Rule(name, where, expression)
 
     def _take_list(
-        self, lists: dict[str, ValueList], wildcards: dict[str, str], name: str, slot_list: SlotList, where: str
+        self,
+        lists: dict[str, ValueList],
+        wildcards: dict[str, str],
+        name: str,
+        slot_list: SlotList,
+        file: TemplateFile,
+        place: _Place,
     ) -> None:
-        if slot_list.wildcard:
-            wildcards[name] = where
-            return
+        where = file.where(*place)
+        before = len(self.problems)
         values: list[Union[TextValue, NumberValue]] = list(lists[name].values) if name in lists else []
         if slot_list.range is not None:
-            values.extend(self._numbers(slot_list.range, where))
-        for entry in slot_list.values or ():
-            value = self._text_value(entry, where)
+            values.extend(self._numbers(slot_list.range, file.where(*place, "range")))
+        for index, entry in enumerate(slot_list.values or ()):
+            value = self._text_value(entry, file.where(*place, "values", index))
             if value is not None:
                 values.append(value)
-        if not values:
-            self.problems.append(Problem(where, f"list `{name}` has no value", "give it `values` or a `range`"))
+        if not values and slot_list.wildcard:
+            wildcards[name] = where
+            return
+        if not values and len(self.problems) == before:
+            self._complain(where, f"list `{name}` has no value", "give it `values` or a `range`")
         lists[name] = ValueList(name, where, tuple(values))
 
-    def _text_value(self, entry: Any, where: str) -> TextValue | None:
-        if isinstance(entry, (str, int, float)):
-            return TextValue(TextChunk(normalize_text(str(entry))), entry, {})
-        expression = self._parse(entry.spoken, where)
+    def _text_value(self, entry: Union[str, int, float, ListValue], where: str) -> TextValue | None:
+        spoken = entry.spoken if isinstance(entry, ListValue) else str(entry)
+        expression = self._parse(spoken, where)
         if expression is None:
             return None
-        return TextValue(expression, entry.spoken if entry.out is None else entry.out, entry.context)
+        # A template says many things; the slot becomes the one that was said.
+        out: Value = None if set(spoken) & set("()[]{}<>|") else spoken
+        if not isinstance(entry, ListValue):
+            return TextValue(expression, entry if isinstance(entry, (int, float)) else out, {})
+        return TextValue(expression, out if entry.out is None else entry.out, entry.context)
 
     def _numbers(self, numbers: NumberRange, where: str) -> Iterator[NumberValue]:
         parts = {None: (0.0,), "halves": (0.0, 0.5), "tenths": tuple(n / 10 for n in range(10))}[numbers.fractions]
-        if numbers.start > numbers.stop:
-            self.problems.append(Problem(where, f"range from {numbers.start} to {numbers.stop} is empty", "swap them"))
-            return
-        count = ((numbers.stop - numbers.start) // numbers.step + 1) * len(parts)
-        if count > LARGEST_RANGE:
-            self.problems.append(
-                Problem(where, f"range of {count} numbers", f"at most {LARGEST_RANGE - 1}: use a step, or two slots")
-            )
+        wrong = range_problem(numbers.start, numbers.stop, numbers.step, len(parts))
+        if wrong:
+            self._complain(where, *wrong)
             return
         for whole in range(numbers.start, numbers.stop + 1, numbers.step):
             for part in parts:
-                number: Union[int, float] = whole + part if part else whole
+                number: Union[int, float] = round(whole + part, 1) if part else whole
                 if number > numbers.stop:
                     continue
-                out = number if numbers.multiplier is None else number * numbers.multiplier
-                yield NumberValue(f"{number:g}" if part else str(number), int(out) if out == int(out) else out)
-
-    def _resolves(
-        self,
-        expression: Expression,
-        text: str,
-        where: str,
-        lists: Mapping[str, ValueList],
-        wildcards: Mapping[str, str],
-        rules: Mapping[str, Rule],
-    ) -> bool:
-        """Check every list and rule that the sentence reaches; note what is missing."""
-        before = len(self.problems)
-        for problem in _unresolved(expression, lists, wildcards, rules, ()):
-            self.problems.append(Problem(where, f'"{text}": {problem.what}', problem.remedy))
-        return len(self.problems) == before
+                # Rounded, because 50 × 2.55 is 127.49999999999999.
+                out = number if numbers.multiplier is None else round(number * numbers.multiplier, 6)
+                yield NumberValue(str(number), int(out) if out == int(out) else out)
 
 
-def inline_range(reference: ListReference) -> NumberRange | None:
-    """Given a list reference, return the range of `{0..100,5:slot}`, or None where it names a list."""
-    limits = reference.get_inline_range()
-    if limits is None:
-        return None
-    return NumberRange.model_validate({"from": limits[0], "to": limits[1], "step": limits[2]})
+class _References:
+    """Looks for what a block of sentences names and nobody wrote."""
 
+    def __init__(self, lists: Mapping[str, ValueList], wildcards: Mapping[str, str], rules: Mapping[str, Rule]) -> None:
+        """`wildcards`: names of lists that stand for any text, and where they are written."""
+        self._lists = lists
+        self._wildcards = wildcards
+        self._rules = rules
 
-def _unresolved(
-    expression: Expression,
-    lists: Mapping[str, ValueList],
-    wildcards: Mapping[str, str],
-    rules: Mapping[str, Rule],
-    inside: tuple[str, ...],
-) -> Iterator[Problem]:
-    if isinstance(expression, Group):
-        for item in expression.items:
-            yield from _unresolved(item, lists, wildcards, rules, inside)
-    elif isinstance(expression, ListReference):
-        name = expression.list_name
-        if expression.is_inline_range or name in lists:
-            return
-        if name in wildcards:
-            what = f"{{{name}}} stands for any text ({wildcards[name]})"
-            yield Problem(
-                "", what, "a closed grammar hears only written words: give the list values, or drop the sentence"
-            )
+    def problems(self, expression: Expression, where: str, text: str) -> list[Problem]:
+        """Given a sentence, where it is written and its text, return what is wrong with what it names."""
+        return list(self._look(expression, Problem(where, f'"{text}"'), (), set()))
+
+    def _look(
+        self, expression: Expression, place: Problem, inside: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Problem]:
+        if isinstance(expression, Group):
+            for item in expression.items:
+                yield from self._look(item, place, inside, seen)
+        elif isinstance(expression, ListReference):
+            yield from self._look_at_list(expression, place, inside, seen)
+        elif isinstance(expression, RuleReference):
+            yield from self._look_at_rule(expression.rule_name, place, inside, seen)
+
+    def _look_at_list(
+        self, reference: ListReference, place: Problem, inside: tuple[str, ...], seen: set[str]
+    ) -> Iterator[Problem]:
+        name, label = reference.list_name, f"{{{reference.list_name}}}"
+        numbers = inline_range(reference)
+        if numbers is not None:
+            wrong = range_problem(*numbers)
+            if wrong:
+                yield Problem(place.where, f"{place.what}: {label}: {wrong[0]}", wrong[1])
+        elif name in self._lists:
+            if label in inside:
+                yield Problem(place.where, f"{place.what}: list {label} contains itself", "lists can't be recursive")
+            elif label not in seen:
+                seen.add(label)
+                listed = self._lists[name]
+                for value in listed.values:
+                    if isinstance(value, TextValue):
+                        here = Problem(listed.where, f"list {label}")
+                        yield from self._look(value.spoken, here, (*inside, label), seen)
+        elif name in self._wildcards:
+            what = f"{place.what}: {label} stands for any text ({self._wildcards[name]})"
+            remedy = "a closed grammar hears only written words: give the list values, or drop the sentence"
+            yield Problem(place.where, what, remedy)
+        elif name[:1].isdigit() and ".." in name:
+            remedy = f"name the slot that the number fills: {{{name}:slot}}"
+            yield Problem(place.where, f"{place.what}: range {label} without a slot", remedy)
         else:
-            yield Problem("", f"no list {{{name}}}", _suggest(name, lists))
-    elif isinstance(expression, RuleReference):
-        name = expression.rule_name
-        if name in inside:
-            yield Problem("", f"rule <{name}> contains itself", "rules can't be recursive")
-        elif name not in rules:
-            yield Problem("", f"no rule <{name}>", _suggest(name, rules))
-        else:
-            yield from _unresolved(rules[name].expression, lists, wildcards, rules, (*inside, name))
+            yield Problem(place.where, f"{place.what}: no list {label}", _suggest(name, self._lists))
+
+    def _look_at_rule(self, name: str, place: Problem, inside: tuple[str, ...], seen: set[str]) -> Iterator[Problem]:
+        label = f"<{name}>"
+        if label in inside:
+            yield Problem(place.where, f"{place.what}: rule {label} contains itself", "rules can't be recursive")
+        elif name not in self._rules:
+            yield Problem(place.where, f"{place.what}: no rule {label}", _suggest(name, self._rules))
+        elif label not in seen:
+            seen.add(label)
+            rule = self._rules[name]
+            yield from self._look(rule.expression, Problem(rule.where, f"rule {label}"), (*inside, label), seen)
 
 
 def _suggest(name: str, known: Mapping[str, object]) -> str:
@@ -301,3 +340,20 @@ def _suggest(name: str, known: Mapping[str, object]) -> str:
     if close:
         return f"did you mean `{close[0]}`?"
     return f"known here: {', '.join(sorted(known)) or 'none'}"
+
+
+def range_problem(start: int, stop: int, step: int, parts: int = 1) -> tuple[str, str] | None:
+    """Given a range and how many numbers each step has, return what is wrong with it and what to do, or None."""
+    if step < 1:
+        return f"a step of {step}", "use 1 or more"
+    if start > stop:
+        return f"range from {start} to {stop} is empty", "swap them"
+    count = ((stop - start) // step + 1) * parts
+    if count > LARGEST_RANGE:
+        return f"range of {count} numbers", f"at most {LARGEST_RANGE}: use a step, or two slots"
+    return None
+
+
+def inline_range(reference: ListReference) -> tuple[int, int, int] | None:
+    """Given a list reference, return start, stop and step of `{0..100,5:slot}`, or None where it names a list."""
+    return reference.get_inline_range() if ".." in reference.list_name else None

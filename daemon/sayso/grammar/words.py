@@ -1,4 +1,4 @@
-"""Templates -> one acceptor over words and tags.
+"""Templates -> one acceptor over words and tags (see tags.py).
 
 Rule of this file: pure, and nothing is ever multiplied out: a sequence is a concatenation, an
 alternative a union, a list a union of its values, so the acceptor grows with the length of the
@@ -7,29 +7,31 @@ templates and lists, never with the number of sentences.
 It is built in two passes. First over *fragments*: pieces of text as they are written, with explicit
 spaces, because in hassil's templates a word may be put together from parts (`light[s]`). Then over
 words: the fragments between two spaces are joined by walking from space to space.
-
-Labels are strings. A word is itself; a tag begins with TAG and is one of
-    TAG + "{" + slot          a slot begins
-    TAG + "}" + number        the slot ends, with value `number` of the value table
-    TAG + "."                 all is said; only politeness can follow
-    TAG + "#" + number        the sentence ends, with `number` of the sentence table
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Mapping, Sequence, Union
 
-from hassil import Alternative, Expression, Group, ListReference, Permutation, RuleReference, TextChunk
-
 from sayso.errors import GrammarError, Problem
-from sayso.grammar.templates import NumberValue, Sentence, Templates, TextValue, ValueList, inline_range
-
-TAG = "\x01"
-"""First character of a tag; can't occur in a word, because templates hold printable text only."""
-
-ALL_SAID = TAG + "."
+from sayso.grammar.context import contradicts, met, missing, slots_from
+from sayso.grammar.tags import ALL_SAID, SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, SentenceEnd, SlotEnd
+from sayso.grammar.templates import (
+    Alternative,
+    Expression,
+    Group,
+    ListReference,
+    NumberValue,
+    Permutation,
+    RuleReference,
+    Sentence,
+    Templates,
+    TextChunk,
+    TextValue,
+    inline_range,
+)
+from sayso.grammar.text import SPACE, is_letters, pieces, word
 
 LARGEST_PERMUTATION = 6
 """Items of a permutation: n items need 2^n states and n·2^(n-1) copies of an item."""
@@ -41,27 +43,10 @@ POLITE = 2
 """Skip words in a row at either end of a sentence. Hassil drops them anywhere; within a sentence they would
 only be one more thing that a sound can be mistaken for."""
 
-_SPACE = " "
 _EPSILON = ""
 
-
-@dataclass(frozen=True)
-class SlotEnd:
-    """What the end of a slot says."""
-
-    slot: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class SentenceEnd:
-    """What the end of a sentence says."""
-
-    intent: str
-    slots: Mapping[str, Any]
-    """Slots that the sentence takes for granted."""
-    template: str
-    where: str
+_SUPPLIES = TAG + "?"
+"""Fragments only: a list value brings a piece of context that the sentence requires."""
 
 
 @dataclass
@@ -78,19 +63,26 @@ class WordAcceptor:
 def build_word_acceptor(templates: Templates, context: Mapping[str, Any]) -> WordAcceptor:
     """Given templates and the context that holds in this room, return the acceptor of all sentences.
 
-    Sentences whose context can't be met are left out. Raise GrammarError that names each template
-    that is too large.
+    Context is settled here, at compile time: what can't be meant can't be heard either. Sentences that the room's
+    context rules out are left out. Raise GrammarError that names each template that is too large or can be said
+    without a word, or where no sentence is left.
     """
     acceptor = WordAcceptor()
     problems: list[Problem] = []
-    builder = _Fragments(acceptor)
+    builder = _Fragments(acceptor, context)
     for sentence in templates.sentences:
-        if not _allowed(sentence, context):
+        if contradicts(context, sentence.requires_context, sentence.excludes_context):
             continue
         try:
             builder.add(sentence, templates.skip_words)
         except GrammarError as error:
             problems.extend(error.problems)
+        except RecursionError:
+            problems.append(Problem(sentence.where, f'"{sentence.text}": nested too deeply', "write it flatter"))
+    if not problems and not acceptor.finals:
+        what = "no sentence can be said in this room: the context rules out all of them"
+        where = templates.sentences[0].where if templates.sentences else ""
+        problems.append(Problem(where, what, "check requires_context, and [commands] context"))
     if problems:
         raise GrammarError(problems=problems)
     return acceptor
@@ -99,42 +91,52 @@ def build_word_acceptor(templates: Templates, context: Mapping[str, Any]) -> Wor
 class _Fragments:
     """Adds one sentence after another to the word acceptor, by way of its fragments."""
 
-    def __init__(self, acceptor: WordAcceptor) -> None:
+    def __init__(self, acceptor: WordAcceptor, context: Mapping[str, Any]) -> None:
         self._acceptor = acceptor
+        self._context = context
         self._slot_ends: dict[tuple[str, str], int] = {}
         self._arcs: list[tuple[int, str, int]] = []
         self._states = 0
+        self._required: frozenset[str] = frozenset()
         self._sentence: Sentence
 
     def add(self, sentence: Sentence, skip_words: Sequence[str]) -> None:
         self._arcs, self._states, self._sentence = [], 0, sentence
+        self._required = missing(self._context, sentence.requires_context)
         start = self._state()
         first = self._skip(start, skip_words)
         last = self._expression(sentence.expression, first)
+        if _wordless(self._arcs, first, last):
+            raise self._refused("can be said without a word", "make a part of it obligatory")
         said, done = self._state(), self._state()
-        self._arc(last, _SPACE, said)
+        self._arc(last, SPACE, said)
         self._arc(said, ALL_SAID, done)
         after, end = self._skip(done, skip_words), self._state()
+        slots = {**sentence.slots, **slots_from(self._context, sentence.requires_context)}
         number = len(self._acceptor.sentence_ends)
-        self._acceptor.sentence_ends.append(
-            SentenceEnd(sentence.intent, dict(sentence.slots), sentence.text, sentence.where)
-        )
-        self._arc(after, _SPACE, (spaced := self._state()))
-        self._arc(spaced, f"{TAG}#{number}", end)
-        _join_words(self._arcs, start, end, self._acceptor)
+        self._arc(after, SPACE, (spaced := self._state()))
+        self._arc(spaced, f"{SENTENCE_ENDS}{number}", end)
+        largest = len(self._acceptor.arcs) + LARGEST_SENTENCE
+        if not _join_words(self._arcs, (start, end), self._required, self._acceptor, largest):
+            raise self._too_large()
+        self._acceptor.sentence_ends.append(SentenceEnd(sentence.intent, slots, sentence.text, sentence.where))
+
+    def _refused(self, what: str, remedy: str) -> GrammarError:
+        return GrammarError(f'"{self._sentence.text}": {what}', where=self._sentence.where, remedy=remedy)
+
+    def _too_large(self) -> GrammarError:
+        return self._refused(f"needs more than {LARGEST_SENTENCE} arcs", "shorten its lists, or split the sentence")
 
     def _state(self) -> int:
         self._states += 1
+        if self._states > LARGEST_SENTENCE:
+            raise self._too_large()
         return self._states - 1
 
     def _arc(self, source: int, label: str, target: int) -> None:
         self._arcs.append((source, label, target))
         if len(self._arcs) > LARGEST_SENTENCE:
-            raise GrammarError(
-                f'"{self._sentence.text}": needs more than {LARGEST_SENTENCE} arcs',
-                where=self._sentence.where,
-                remedy="shorten its lists, or split the permutation",
-            )
+            raise self._too_large()
 
     def _skip(self, state: int, skip_words: Sequence[str]) -> int:
         """Politeness at either end of a sentence: `please`, `could you`, up to POLITE of them."""
@@ -143,7 +145,7 @@ class _Fragments:
         return state
 
     def _text(self, text: str, state: int) -> int:
-        for piece in _pieces(text):
+        for piece in pieces(text):
             self._arc(state, piece, (state := self._state()))
         return state
 
@@ -159,7 +161,9 @@ class _Fragments:
                 state = self._expression(item, state)
             return state
         if isinstance(expression, RuleReference):
-            return self._expression(self._sentence.rules[expression.rule_name].expression, state)
+            # A state of its own, so that rules of rules of nothing are bounded, too.
+            self._arc(state, _EPSILON, (inside := self._state()))
+            return self._expression(self._sentence.rules[expression.rule_name].expression, inside)
         assert isinstance(expression, ListReference), f"unknown part of a template: {expression!r}"
         return self._list(expression, state)
 
@@ -172,11 +176,7 @@ class _Fragments:
     def _permutation(self, permutation: Permutation, state: int) -> int:
         items = permutation.items
         if len(items) > LARGEST_PERMUTATION:
-            raise GrammarError(
-                f'"{self._sentence.text}": a permutation of {len(items)} parts',
-                where=self._sentence.where,
-                remedy=f"at most {LARGEST_PERMUTATION}",
-            )
+            raise self._refused(f"a permutation of {len(items)} parts", f"at most {LARGEST_PERMUTATION}")
         # One state for each set of items already said.
         said = {0: state}
         for mask in range(2 ** len(items) - 1):
@@ -189,27 +189,31 @@ class _Fragments:
         return said[2 ** len(items) - 1]
 
     def _list(self, reference: ListReference, state: int) -> int:
-        slot = reference.slot_name
-        self._arc(state, f"{TAG}{{{slot}", (inside := self._state()))
+        slot = "" if reference.is_capture else reference.slot_name
+        if slot:
+            self._arc(state, f"{SLOT_BEGINS}{slot}", (state := self._state()))
         ends = []
         for value in self._values(reference):
             if isinstance(value, NumberValue):
-                said = self._text(value.spoken, inside)
-            elif _allowed(self._sentence, value.context):
-                said = self._expression(value.spoken, inside)
-            else:
+                end = self._text(value.spoken, state)
+            elif contradicts(value.context, self._sentence.requires_context, self._sentence.excludes_context):
                 continue
-            self._arc(said, self._slot_end(slot, value.out), (end := self._state()))
+            else:
+                end = self._expression(value.spoken, state)
+                for key in sorted(met(value.context, self._sentence.requires_context) & self._required):
+                    self._arc(end, _SUPPLIES + key, (end := self._state()))
+            if slot:
+                self._arc(end, self._slot_end(slot, value.out), (end := self._state()))
             ends.append(end)
         return self._union(ends)
 
     def _values(self, reference: ListReference) -> Iterator[Union[TextValue, NumberValue]]:
         numbers = inline_range(reference)
         if numbers is None:
-            listed: ValueList = self._sentence.lists[reference.list_name]
-            yield from listed.values
+            yield from self._sentence.lists[reference.list_name].values
             return
-        for number in range(numbers.start, numbers.stop + 1, numbers.step):
+        start, stop, step = numbers
+        for number in range(start, stop + 1, step):
             yield NumberValue(str(number), number)
 
     def _slot_end(self, slot: str, value: Any) -> str:
@@ -217,113 +221,99 @@ class _Fragments:
         if key not in self._slot_ends:
             self._slot_ends[key] = len(self._acceptor.slot_ends)
             self._acceptor.slot_ends.append(SlotEnd(slot, value))
-        return f"{TAG}}}{self._slot_ends[key]}"
+        return f"{SLOT_ENDS}{self._slot_ends[key]}"
 
 
-_PIECE = re.compile(
-    r"""
-    \s+                              # a boundary
-    | (?<![\w.])-?\d+(?:[.,]\d+)*    # a number, a minus sign only at its start
-    | [^\W\d_]+(?:['’][^\W\d_]+)*['’]?  # letters, apostrophes within them
-    | °\s?[cf]\b                     # degrees Celsius, Fahrenheit
-    | [%°$€£&+@\#=]                  # signs that are said
-    | .                              # anything else separates
-    """,
-    re.VERBOSE,
-)
+def _wordless(arcs: Sequence[tuple[int, str, int]], start: int, end: int) -> bool:
+    """Whether fragment arcs lead from start to end without a piece of a word."""
+    silent: dict[int, list[int]] = {}
+    for source, label, target in arcs:
+        if label in (_EPSILON, SPACE) or label.startswith(TAG):
+            silent.setdefault(source, []).append(target)
+    reached, todo = {start}, [start]
+    while todo:
+        for target in silent.get(todo.pop(), ()):
+            if target not in reached:
+                reached.add(target)
+                todo.append(target)
+    return end in reached
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """Given text of a template, yield fragments and spaces: "50%" gives 50, space, %.
+@dataclass(frozen=True)
+class _Place:
+    """Where the walk over fragments is, and what it has in hand."""
 
-    A number next to letters or signs is a word of its own, because it is said as one.
-    """
-    before = ""
-    for match in _PIECE.finditer(text.replace("’", "'").casefold()):
-        piece = match.group()
-        if piece.isspace() or not (_is_word(piece) or _is_number(piece) or _is_sign(piece)):
-            before = _SPACE
-            yield _SPACE
-            continue
-        if before not in ("", _SPACE) and not (_is_word(before) and _is_word(piece)):
-            yield _SPACE
-        yield piece
-        before = piece
+    state: int
+    letters: str = ""
+    """Pieces since the last space: the word so far."""
+    waiting: tuple[str, ...] = ()
+    """Tags that come when the word is finished: `{name}s` closes the slot after "lights", not within it."""
+    supplied: frozenset[str] = frozenset()
+    """Required context that list values on the way have brought."""
 
 
-def _is_word(piece: str) -> bool:
-    return piece[0].isalpha()
-
-
-def _is_number(piece: str) -> bool:
-    return piece[-1].isdigit()
-
-
-def _is_sign(piece: str) -> bool:
-    return piece[0] in "%°$€£&+@#="
-
-
-def _join_words(arcs: Sequence[tuple[int, str, int]], start: int, end: int, acceptor: WordAcceptor) -> None:
+def _join_words(
+    arcs: Sequence[tuple[int, str, int]],
+    ends: tuple[int, int],
+    required: frozenset[str],
+    acceptor: WordAcceptor,
+    largest: int,
+) -> bool:
     """Given a sentence's fragment arcs, add its word arcs to the acceptor, from its state 0.
 
-    A state of the result is (fragment state, letters since the last space, ends of slots that wait for
-    the word to be finished): `{name}s` closes the slot after "lights", not within it.
+    Return False where that would be more than `largest` arcs in all.
     """
     outgoing: dict[int, list[tuple[str, int]]] = {}
     for source, label, target in arcs:
         outgoing.setdefault(source, []).append((label, target))
-    numbers: dict[tuple[int, str, tuple[str, ...]], int] = {}
-    todo: list[tuple[int, str, tuple[str, ...]]] = []
+    start, end = ends
+    numbers: dict[_Place, int] = {}
+    todo: list[_Place] = []
 
-    def number(state: tuple[int, str, tuple[str, ...]]) -> int:
-        if state not in numbers:
-            numbers[state] = acceptor.states
+    def emit(source: int, labels: Sequence[str], place: _Place) -> None:
+        if place not in numbers:
+            numbers[place] = acceptor.states
             acceptor.states += 1
-            todo.append(state)
-        return numbers[state]
-
-    def emit(source: int, labels: Sequence[str], state: tuple[int, str, tuple[str, ...]]) -> None:
+            todo.append(place)
         for label in labels[:-1]:
             acceptor.arcs.append((source, label, acceptor.states))
             source, acceptor.states = acceptor.states, acceptor.states + 1
-        acceptor.arcs.append((source, labels[-1] if labels else "", number(state)))
+        acceptor.arcs.append((source, labels[-1] if labels else _EPSILON, numbers[place]))
 
-    emit(0, (), (start, "", ()))
+    emit(0, (), _Place(start))
     while todo:
+        if len(acceptor.arcs) > largest:
+            return False
         here = todo.pop()
-        source = numbers[here]
-        state, letters, waiting = here
-        if state == end:
-            acceptor.finals.add(source)
-        for label, target in outgoing.get(state, ()):
-            if label == _EPSILON:
-                emit(source, (), (target, letters, waiting))
-            elif label.startswith(TAG + "}") and letters:
-                emit(source, (), (target, letters, (*waiting, label)))
-            elif label.startswith(TAG):
-                emit(source, (label,), (target, letters, waiting))
-            elif label == _SPACE:
-                emit(source, (letters, *waiting) if letters else waiting, (target, "", ()))
-            elif letters and not (_is_word(letters) and _is_word(label)):
-                # "{brightness}%": a number has ended without a space.
-                emit(source, (letters, *waiting), (target, label, ()))
-            else:
-                emit(source, (), (target, letters + label, waiting))
+        if here.state == end:
+            acceptor.finals.add(numbers[here])
+        for label, target in outgoing.get(here.state, ()):
+            step = _step(here, label, target, required)
+            if step is not None:
+                emit(numbers[here], *step)
+    return True
 
 
-def _allowed(sentence: Sentence, context: Mapping[str, Any]) -> bool:
-    """Whether a context, the room's or a list value's, permits the sentence; what it doesn't mention is permitted.
-
-    Context is settled here, at compile time: what can't be meant can't be heard either.
-    """
-    required = all(_matches(context[key], want) for key, want in sentence.requires_context.items() if key in context)
-    excluded = any(_matches(context[key], bad) for key, bad in sentence.excludes_context.items() if key in context)
-    return required and not excluded
-
-
-def _matches(have: Any, want: Any) -> bool:
-    if isinstance(want, Mapping):
-        return "value" not in want or _matches(have, want["value"])
-    wanted = want if isinstance(want, (list, tuple, set)) else [want]
-    owned = have if isinstance(have, (list, tuple, set)) else [have]
-    return any(one in wanted for one in owned)
+def _step(here: _Place, label: str, target: int, required: frozenset[str]) -> tuple[tuple[str, ...], _Place] | None:
+    """Given a place and a fragment arc that leaves it, return what it emits and where it leads; None: nowhere."""
+    letters, waiting, supplied = here.letters, here.waiting, here.supplied
+    if label.startswith(_SUPPLIES):
+        return (), _Place(target, letters, waiting, supplied | {label[len(_SUPPLIES) :]})
+    if label.startswith(SENTENCE_ENDS) and not required <= supplied:
+        return None
+    if label == _EPSILON:
+        return (), _Place(target, letters, waiting, supplied)
+    if label.startswith(TAG):
+        if letters:
+            return (), _Place(target, letters, (*waiting, label), supplied)
+        return (label,), _Place(target, "", (), supplied)
+    finished = (word(letters), *waiting) if letters else ()
+    if label == SPACE:
+        return finished, _Place(target, "", (), supplied)
+    if letters and not (is_letters(letters) and is_letters(label)):
+        # "{brightness}%": a number has ended without a space.
+        return finished, _Place(target, label, (), supplied)
+    # The word goes on: a slot that begins within it begins before it, one that ends within it ends after it.
+    begun = tuple(tag for tag in waiting if tag.startswith(SLOT_BEGINS))
+    rest = tuple(tag for tag in waiting if not tag.startswith(SLOT_BEGINS))
+    return begun, _Place(target, letters + label, rest, supplied)

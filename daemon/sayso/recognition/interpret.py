@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from sayso.grammar.words import TAG, SentenceEnd, SlotEnd
+from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, SentenceEnd, SlotEnd
 from sayso.records import Evidence, Hypothesis
 
 FEWEST_FREE_PHONES = 2
@@ -47,19 +47,19 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     words: list[str] = []
     slots: dict[str, Any] = {}
     raw: dict[str, str] = {}
-    begun = 0
+    begun: dict[str, int] = {}
     intent = template = ""
     for symbol in output:
         if not symbol.startswith(TAG):
             words.append(symbol)
-        elif symbol[1] == "{":
-            begun = len(words)
-        elif symbol[1] == "}":
-            end = slot_ends[int(symbol[2:])]
-            slots[end.slot] = end.value
-            raw[end.slot] = " ".join(words[begun:])
-        elif symbol[1] == "#":
-            sentence = sentence_ends[int(symbol[2:])]
+        elif symbol.startswith(SLOT_BEGINS):
+            begun[symbol[len(SLOT_BEGINS) :]] = len(words)
+        elif symbol.startswith(SLOT_ENDS):
+            end = slot_ends[int(symbol[len(SLOT_ENDS) :])]
+            raw[end.slot] = " ".join(words[begun.get(end.slot, 0) :])
+            slots[end.slot] = raw[end.slot] if end.value is None else end.value
+        elif symbol.startswith(SENTENCE_ENDS):
+            sentence = sentence_ends[int(symbol[len(SENTENCE_ENDS) :])]
             intent, template = sentence.intent, sentence.template
             slots = {**sentence.slots, **slots}
     return Meaning(" ".join(words), intent, slots, raw, template)
