@@ -19,6 +19,7 @@ SITE = "kitchen"
 COMMAND = f"sayso/{SITE}/command"
 STATE = f"sayso/{SITE}/state"
 STATUS = f"sayso/{SITE}/status"
+KEPT = "house/device/config"
 
 TIME_TO_LIVE = 0.5
 
@@ -48,6 +49,7 @@ class Daemon:
             online=contract.status(True),
             offline=contract.status(False),
             subscriptions=[contract.topic("set/+"), contract.topic("state")],
+            recall=[KEPT],
             on_message=lambda topic, payload, retained: self.heard.append((topic, payload, retained)),
             on_status=self.statuses.append,
             on_dropped=self.dropped.append,
@@ -124,6 +126,25 @@ def test_requests_reach_the_daemon_and_kept_ones_are_not_sent_again(broker: Priv
             listener.publish(f"sayso/{SITE}/set/mute", "on")
             until(lambda: running.heard, "the request")
             assert running.heard == [(f"sayso/{SITE}/set/mute", b"on", False)]
+
+
+def test_what_the_broker_has_kept_is_recalled_where_that_is_wanted(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATUS) as listener:
+        listener.publish(KEPT, "from before", retain=True)
+        with daemon(broker.port) as running:
+            running.broker.publish(Message(KEPT, b"from now on", retain=True))
+            until(lambda: running.heard, "what was kept")
+            listener.wait_for(STATUS, b"online")
+            assert running.heard == [(KEPT, b"from before", True)]
+
+
+def test_all_state_is_said_again_to_somebody_who_has_just_arrived(broker: PrivateBroker) -> None:
+    with Listener(broker.port, STATE, STATUS) as listener, daemon(broker.port) as running:
+        running.broker.publish(state("listening"))
+        listener.wait_for(STATE, b"listening")
+        running.broker.publish_state_again(after=0.0)
+        until(lambda: listener.payloads(STATUS) == [b"online"] * 2, "presence to be said again")
+        assert listener.payloads(STATE) == [b"listening"] * 2
 
 
 # A broker that is not there

@@ -66,7 +66,7 @@ def test_an_event_on_its_way_when_the_connection_breaks_is_not_sent_again() -> N
     message, fresh = outbox.next_event(10.0) or (event(""), 0.0)
     outbox.sent(1, message, 10.0 + fresh)
     assert texts(outbox.disconnected()) == ["sent"]
-    outbox.connected(last="")
+    outbox.repeat_state(last="")
     assert outbox.next_event(10.5) == (event("waiting"), 1.5), "it never left, and is still fresh"
 
 
@@ -95,7 +95,7 @@ def test_state_never_expires_and_is_sent_again_at_every_connection_presence_last
         outbox.put(state(topic, "x"), now=0.0)
     assert outbox.expired(1e9) == []
     for _ in range(2):
-        outbox.connected(last="status")
+        outbox.repeat_state(last="status")
         sent = []
         while (message := outbox.next_state()) is not None:
             sent.append(message.topic)
@@ -143,7 +143,7 @@ class House(RuleBasedStateMachine):
     @rule()
     def connect(self) -> None:
         self.connected = True
-        self.outbox.connected(last="")
+        self.outbox.repeat_state(last="")
 
     @precondition(lambda self: self.connected)
     @rule()

@@ -89,17 +89,21 @@ class Broker:
         online: Message,
         offline: Message,
         subscriptions: Sequence[str] = (),
+        recall: Sequence[str] = (),
         on_message: Callable[[str, bytes, bool], None],
         on_status: Callable[[BrokerStatus], None],
         on_dropped: Callable[[Dropped], None],
     ) -> None:
-        """Given who we are, what to say on arriving and when lost, what to hear, and whom to tell: each
-        message (topic, payload, retained), the status when it changes, events that nobody will hear."""
+        """Given who we are, what to say on arriving and when lost, what to hear (of `recall` also what the broker
+        has kept from before), and whom to tell: each message (topic, payload, retained), the status when it
+        changes, events that nobody will hear.
+        """
         self._settings = settings
         self._client_id = client_id
         self._online = online
         self._offline = offline
-        self._subscriptions = (*subscriptions, online.topic)
+        self._subscriptions = (*subscriptions, *recall, online.topic)
+        self._recall = frozenset(recall)
         self._on_message = on_message
         self._on_status = on_status
         self._on_dropped = on_dropped
@@ -124,6 +128,7 @@ class Broker:
         self._failures = 0
         self._ever_connected = False
         self._next_attempt: float | None = time.monotonic()
+        self._repeat_due: float | None = None
         self._stop_by: float | None = None
         self._thread = threading.Thread(target=self._keep, name="mqtt", daemon=True)
 
@@ -139,6 +144,10 @@ class Broker:
     def publish(self, message: Message) -> None:
         """Given a message, see to its delivery; never block. An event that grows stale first is dropped."""
         self._inbox.put(partial(self._accept, message, time.monotonic()))
+
+    def publish_state_again(self, after: float) -> None:
+        """Given a pause [s], send all that is retained once more after it: somebody says that he has just arrived."""
+        self._inbox.put(partial(self._repeat_at, time.monotonic() + after))
 
     def stop(self, timeout: float = 1.0) -> bool:
         """Deliver what is fresh, say `offline`, hang up. Return whether the broker took it all within `timeout` [s]."""
@@ -168,7 +177,13 @@ class Broker:
 
     def _patience(self, now: float) -> float:
         """Return how long nothing has to be done unless something happens [s]."""
-        moments = (self._next_attempt, self._stop_by, self._outbox.next_deadline(), self._greeting_due())
+        moments = (
+            self._next_attempt,
+            self._stop_by,
+            self._repeat_due,
+            self._outbox.next_deadline(),
+            self._greeting_due(),
+        )
         return max(0.0, min((moment for moment in moments if moment is not None), default=now + 60.0) - now)
 
     def _greeting_due(self) -> float | None:
@@ -182,6 +197,9 @@ class Broker:
         """Do what is due."""
         if self._next_attempt is not None and now >= self._next_attempt:
             self._connect()
+        if self._repeat_due is not None and now >= self._repeat_due:
+            self._repeat_due = None
+            self._outbox.repeat_state(last=self._online.topic)
         expired = self._outbox.expired(now)
         self._drop(expired)
         due = self._greeting_due()
@@ -206,6 +224,9 @@ class Broker:
 
     def _accept(self, message: Message, now: float) -> None:
         self._drop(self._outbox.put(message, now))
+
+    def _repeat_at(self, moment: float) -> None:
+        self._repeat_due = moment if self._repeat_due is None else min(moment, self._repeat_due)
 
     def _begin_to_stop(self, deadline: float) -> None:
         self._stop_by = deadline
@@ -253,8 +274,8 @@ class Broker:
         self._ever_connected = True
         self._outbox.window = min(WINDOW, event.receive_maximum)
         self._maximum_packet = event.maximum_packet
-        self._outbox.connected(last=self._online.topic)
-        connection.subscribe(self._subscriptions, own_too=self._online.topic)
+        self._outbox.repeat_state(last=self._online.topic)
+        connection.subscribe(self._subscriptions, own_too=self._online.topic, recall=self._recall)
         self._tell()
 
     def _on_closed(self, event: Closed) -> None:

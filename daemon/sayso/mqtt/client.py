@@ -17,7 +17,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence, Union
+from typing import Any, Callable, Collection, Sequence, Union
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -156,11 +156,28 @@ class Connection:
         qos = max(1, message.qos)  # QoS 0 has no answer to tell delivered from lost
         return self._client.publish(message.topic, message.payload, qos, message.retain, properties).mid
 
-    def subscribe(self, topics: Sequence[str], own_too: str) -> None:
-        """Given topic filters, hear what comes from now on; in MQTT 5 nothing of our own but on `own_too`."""
+    def subscribe(self, topics: Sequence[str], *, own_too: str, recall: Collection[str]) -> None:
+        """Given topic filters, hear what comes from now on, and what the broker has kept of those in `recall`.
+
+        Our own messages don't come back, but on `own_too`. MQTT 3.1.1 has neither distinction: all comes.
+        """
         if self._version == MQTTProtocolVersion.MQTTv5:
             _, token = self._client.subscribe(
-                [(topic, SubscribeOptions(qos=1, noLocal=topic != own_too, retainHandling=2)) for topic in topics]
+                [
+                    (
+                        topic,
+                        SubscribeOptions(
+                            qos=1,
+                            noLocal=topic != own_too,
+                            retainHandling=(
+                                SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
+                                if topic in recall
+                                else SubscribeOptions.RETAIN_DO_NOT_SEND
+                            ),
+                        ),
+                    )
+                    for topic in topics
+                ]
             )
         else:
             _, token = self._client.subscribe([(topic, 1) for topic in topics])

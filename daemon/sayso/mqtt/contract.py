@@ -52,6 +52,7 @@ TOPICS = (
     Topic("health", "out", True, False, "counters since the start, latency, load; every minute"),
     Topic("command", "out", False, True, "a sentence of the owner's was said"),
     Topic("rejected", "out", False, True, "somebody spoke and it was no command, and why"),
+    Topic("event", "out", False, True, "both of these for Home Assistant's event entity; only with discovery on"),
     Topic("set/mute", "in", False, False, "`on`: close the microphone; `off`: open it again"),
     Topic("set/mode", "in", False, False, "`always`, `wake` or `push`"),
     Topic("set/listen", "in", False, False, "push to talk: listen now, for so many seconds; `off`: stop"),

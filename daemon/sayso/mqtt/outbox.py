@@ -61,8 +61,8 @@ class Outbox:
             return [Dropped(self._waiting.popleft().message, f"more than {CAPACITY} messages were waiting")]
         return []
 
-    def connected(self, last: str) -> None:
-        """Begin a connection: all state is unsent again, the topic `last` at the end."""
+    def repeat_state(self, last: str) -> None:
+        """Send all state again, the topic `last` at the end: a connection begins, or somebody has missed it."""
         self._unsent = dict.fromkeys(sorted(self._state, key=lambda topic: topic == last))
 
     def disconnected(self) -> list[Dropped]:
