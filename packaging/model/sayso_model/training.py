@@ -81,7 +81,7 @@ class Run:
         self.folder, self.device, self.peak = folder, device, peak
         folder.mkdir(parents=True, exist_ok=True)
         self.features = feature_settings()
-        self.step, self.hours = 0, 0.0
+        self.step, self.hours, self.progress = 0, 0.0, 0.0
         last = folder / "last.pt"
         stored = torch.load(last, map_location=device, weights_only=False) if last.exists() else None
         if stored:
@@ -94,7 +94,7 @@ class Run:
             self.average.network.load_state_dict(stored["average"])
             self.average._steps = stored["step"]
             self.optimiser.load_state_dict(stored["optimiser"])
-            self.step, self.hours = stored["step"], stored["hours"]
+            self.step, self.hours, self.progress = stored["step"], stored["hours"], stored.get("progress", 0.0)
         self.dev = {
             name: examples(shard, self.features, most, decibels)
             for name, shard, most, decibels in (
@@ -115,6 +115,7 @@ class Run:
                 "optimiser": self.optimiser.state_dict(),
                 "step": self.step,
                 "hours": self.hours,
+                "progress": self.progress,
             },
             part,
         )
@@ -190,16 +191,17 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
     )
     easy = run.hours < EASY_HOURS
     loader = Loader(options.workers, options.seed + run.step, run.features, EASY if easy else full)
+    run.train(loader.next(), run.progress)  # the first batch takes long to come; speed is measured from here
     started, began = time.time(), run.hours
     spoken = reported = scored = time.time()
     total, count = 0.0, 0
     with (run.folder / "log.tsv").open("a") as log, (run.folder / "dev.tsv").open("a") as dev:
         while True:
             now = time.time()
-            plan = options.hours
-            if end is not None and now - started > 60:
-                plan = run.hours + (run.hours - began) / (now - started) * max(0.0, end - now)
-            progress = run.hours / plan
+            progress = run.hours / options.hours
+            if end is not None:
+                ahead = (run.hours - began) / (now - started) * max(0.0, end - now)
+                progress = run.hours / (run.hours + ahead) if now - started > 90 else run.progress
             if (end is not None and now >= end) or (end is None and progress >= 1):
                 break
             if easy and run.hours > EASY_HOURS:
@@ -207,6 +209,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
                 loader.close()
                 loader = Loader(options.workers, options.seed + run.step, run.features, full)
             run.network.train()
+            run.progress = progress
             total += run.train(loader.next(), progress)
             count += 1
             if now - reported > 20:

@@ -1,0 +1,113 @@
+"""Phone error rates of the float and the int8 network: `evaluate`.
+
+Rule of this file: dev speech only. Each clip is heard alone, 0.3 s of digital silence before it; the int8 network is run as
+the daemon runs it, call by call, by the daemon's own code. 95 % intervals by a bootstrap over clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sayso.recognition.acoustic import AcousticStream
+from sayso.recognition.bundle import load_bundle
+from sayso.recognition.tflite import TfliteNetwork, streaming
+from sayso_model.export import averaged
+from sayso_model.network import SUBSAMPLING, Network
+from sayso_model.places import BUNDLE, RUNS
+from sayso_model.scoring import Example, collapsed, distance, examples
+from sayso_model.statistics import settings as feature_settings
+
+SETS = (
+    ("LibriSpeech, dev speakers", "dev-librispeech-test-clean"),
+    ("LibriSpeech test-other", "dev-librispeech-testother-100"),
+    ("Common Voice", "dev-commonvoice1-valid-test"),
+    ("Speech Commands, words", "dev-speech-commands-subset"),
+)
+CONDITIONS = (("clean", None), ("kitchen noise, 12 dB", 12.0))
+SAMPLES = 2000
+"""Bootstrap samples."""
+
+Decoder = Callable[[npt.NDArray[np.float32]], list[int]]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """An error rate and its 95 % interval."""
+
+    rate: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.rate:.1f} % ({100 * self.low:.1f}-{100 * self.high:.1f})"
+
+
+def rate(wrong: Sequence[int], total: Sequence[int]) -> Rate:
+    """Given errors and phones of each clip, return the rate; the interval is that of other clips like these."""
+    errors, phones = np.array(wrong), np.array(total)
+    draws = np.random.default_rng(1).integers(0, len(errors), (SAMPLES, len(errors)))
+    rates = errors[draws].sum(axis=1) / phones[draws].sum(axis=1)
+    low, high = np.percentile(rates, (2.5, 97.5))
+    return Rate(errors.sum() / phones.sum(), float(low), float(high))
+
+
+def shipped(folder: Path) -> Decoder:
+    """Given a bundle, return what its int8 network hears in features, decoded greedily."""
+    bundle = load_bundle(folder)
+    network = TfliteNetwork(bundle.model, bundle, 1)
+
+    def decode(frames: npt.NDArray[np.float32]) -> list[int]:
+        stream = AcousticStream(network, streaming(bundle))
+        whole = np.pad(frames, ((0, -len(frames) % bundle.manifest.network.window), (0, 0)), "edge")
+        return collapsed(stream.feed(whole).log_probs.argmax(axis=1))
+
+    return decode
+
+
+def trained(network: Network) -> Decoder:
+    """Given a float network, return what it hears in features, decoded greedily."""
+
+    @torch.no_grad()
+    def decode(frames: npt.NDArray[np.float32]) -> list[int]:
+        whole = frames[: len(frames) // SUBSAMPLING * SUBSAMPLING]
+        rows = network(torch.from_numpy(whole[None]))[0, network.settings.look_ahead :]
+        return collapsed(rows.argmax(dim=1).numpy())
+
+    return decode
+
+
+def score(decode: Decoder, dev: Sequence[Example]) -> Rate:
+    """Given a decoder and clips, return the phone error rate."""
+    return rate([distance(decode(one.frames), one.phones) for one in dev], [len(one.phones) for one in dev])
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--run", help="also score this run's averaged float network")
+    parser.add_argument("--checkpoint", default="last.pt")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--most", type=int, help="clips of each set, for a quick look")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    decoders = {"int8": shipped(options.bundle)}
+    if options.run:
+        decoders = {"float": trained(averaged(RUNS / options.run / options.checkpoint)), **decoders}
+    print(f"| phone error rate | condition | clips | {' | '.join(decoders)} |")
+    print("|---|---|---|" + "---|" * len(decoders))
+    for title, shard in SETS:
+        for condition, decibels in CONDITIONS:
+            dev = examples(shard, feature_settings(), options.most, decibels)
+            rates = " | ".join(str(score(decode, dev)) for decode in decoders.values())
+            print(f"| {title} | {condition} | {len(dev)} | {rates} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
