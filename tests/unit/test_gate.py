@@ -211,7 +211,7 @@ def test_whatever_comes_utterances_are_whole_in_order_and_hold_no_speech_twice(
 
 
 @given(
-    loudness=st.lists(st.tuples(st.booleans(), st.integers(1, 20_000)), max_size=8),
+    loudness=st.lists(st.tuples(st.booleans(), st.integers(1, 9_000)), max_size=6),
     data=st.data(),
 )
 def test_the_same_sound_in_any_blocks_gives_the_same_events(
@@ -220,9 +220,10 @@ def test_the_same_sound_in_any_blocks_gives_the_same_events(
     heard = np.concatenate([np.zeros(0, np.int16)] + [np.full(count, loud, np.int16) for loud, count in loudness])
     cuts = sorted(data.draw(st.lists(st.integers(0, heard.size), max_size=20)))
 
-    def events(blocks: list[np.ndarray]) -> list[str]:
+    def events(blocks: list[np.ndarray]) -> list[object]:
         framer, gate = Framer(), Gate(SETTINGS)
         frames = [frame for block in blocks for frame in framer.feed(block)] + framer.finish()
-        return [repr(event) for event in run(gate, [(frame, bool(frame.samples[0])) for frame in frames])]
+        found = run(gate, [(frame, bool(frame.samples[0])) for frame in frames])
+        return [(e.start, e.samples.tobytes()) if isinstance(e, UtteranceAudio) else e for e in found]
 
     assert events([heard]) == events(np.split(heard, cuts))
