@@ -183,7 +183,9 @@ def phrases(
         if len(chosen) == count and sum(len(one.phones) for one in chosen) >= 3:
             end_before = (spoken[place - 1].last + 1) * ROW if place else 0
             start_after = spoken[place + count].first * ROW + ROW // 2 if place + count < len(spoken) else len(sound)
-            start = _boundary(sound, max(end_before - ROW // 2, chosen[0].first * ROW - 4000), chosen[0].first * ROW + ROW // 4)
+            start = _boundary(
+                sound, max(end_before - ROW // 2, chosen[0].first * ROW - 4000), chosen[0].first * ROW + ROW // 4
+            )
             end = _boundary(sound, (chosen[-1].last + 1) * ROW, min(start_after, (chosen[-1].last + 1) * ROW + 4800))
             if end - start > 3200:
                 faded = sound[start:end].astype(np.float32)
@@ -250,7 +252,11 @@ def main() -> None:
     torch.set_num_threads(1)
     network = averaged(RUNS / options.run / options.checkpoint)
     for shard in shards.names(SHARDS):
-        if not shard.startswith(("train-", "synthetic-")) or shard.startswith("train-phrases") or not shard.startswith(options.only):
+        if (
+            not shard.startswith(("train-", "synthetic-"))
+            or shard.startswith("train-phrases")
+            or not shard.startswith(options.only)
+        ):
             continue
         sentences = any(kind in shard for kind in ("librispeech", "commonvoice", "ljprompts"))
         print(align(network, shard, sentences, "train-phrases"), flush=True)

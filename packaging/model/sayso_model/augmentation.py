@@ -58,7 +58,7 @@ class Augmenter:
         voices: Sequence[Clip],
         samples: Samples,
         rooms: Sequence[Sound],
-        chances: Chances = Chances(),  # noqa: B008 - frozen
+        chances: Chances = Chances(),
     ) -> None:
         self._random = random
         self._noises, self._voices, self._samples, self._rooms = noises, voices, samples, rooms

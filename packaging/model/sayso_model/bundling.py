@@ -10,13 +10,13 @@ import gzip
 import hashlib
 import json
 import shutil
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tomli_w
+import tomllib
 
 from sayso.recognition.acoustic import AcousticStream
 from sayso.recognition.bundle import Bundle, Golden, Manifest, load_bundle
@@ -107,6 +107,12 @@ def write(version: str, folder: Path) -> float:
     """Given a version, write the bundle and return how far the golden answer is off when read back."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(EXPORT / "model.tflite", folder / "model.tflite")
+    compiled = EXPORT / "model_edgetpu.tflite"
+    if compiled.exists():
+        shutil.copy(compiled, folder / compiled.name)
+        shutil.copy(EXPORT / "model_edgetpu.log", folder / "model_edgetpu.log")
+    else:
+        (folder / compiled.name).unlink(missing_ok=True)
     (folder / "lexicon.txt.gz").write_bytes(lexicon())
     data = manifest(version)
     nothing = Golden(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), 0.0)
@@ -121,7 +127,8 @@ def write(version: str, folder: Path) -> float:
     )
     data["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("model.tflite", "lexicon.txt.gz", "golden.npz")
+        for name in ("model.tflite", "model_edgetpu.tflite", "lexicon.txt.gz", "golden.npz")
+        if (folder / name).exists()
     }
     (folder / "manifest.toml").write_text(HEADER + tomli_w.dumps(data), encoding="utf-8")
     checked = load_bundle(folder)

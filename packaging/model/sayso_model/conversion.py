@@ -173,6 +173,7 @@ def main() -> None:
     print("frames", found["inputs"]["frames"], "logits", found["outputs"]["logits"])
     if said := complaints(found):
         raise SystemExit("\n".join(said))
+    (EXPORT / "model_edgetpu.tflite").unlink(missing_ok=True)  # compiled from an older network
     (EXPORT / "model.tflite").write_bytes(data)
     (EXPORT / "tensors.json").write_text(json.dumps(found, indent=1))
 

@@ -1,7 +1,7 @@
 """Phone error rates of the float and the int8 network: `evaluate`.
 
-Rule of this file: dev speech only. Each clip is heard alone, 0.3 s of digital silence before it; the int8 network is run as
-the daemon runs it, call by call, by the daemon's own code. 95 % intervals by a bootstrap over clips.
+Rule of this file: dev speech only. Each clip is heard alone, 0.2 s of digital silence before it; the int8 network
+is run as the daemon runs it, call by call, by the daemon's own code. 95 % intervals by a bootstrap over clips.
 """
 
 from __future__ import annotations

@@ -7,11 +7,10 @@ room noise before and after the words, as in life. Work is done in processes of 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -61,14 +60,12 @@ class Emphasis:
     """Prefixes of shards with factors on `WEIGHTS`."""
     longest: float = SECONDS[-1]
     """Longest clip [s]."""
-    chances: Chances = Chances()
+    chances: Chances = field(default_factory=Chances)
     masks: bool = True
     """Whether parts of the features are blanked."""
 
 
-def labelled(
-    shard: str, clips: list[shards.Clip], speller: Speller
-) -> tuple[list[shards.Clip], list[tuple[int, ...]]]:
+def labelled(shard: str, clips: list[shards.Clip], speller: Speller) -> tuple[list[shards.Clip], list[tuple[int, ...]]]:
     """Given a shard's clips, return those to train on with their phones: as aligned, else as the dictionary says."""
     file = SHARDS / f"{shard}.phones"
     if not file.exists():
@@ -147,7 +144,9 @@ class Source:
 
     def _pause(self) -> float:
         """Return how long the room is heard before the first word [s]: mostly a gate's pre-roll."""
-        return float(self._random.choice((0.08, 0.45, 1.2, 2.8), p=(0.12, 0.58, 0.25, 0.05)) * self._random.uniform(0.1, 1.0))
+        return float(
+            self._random.choice((0.08, 0.45, 1.2, 2.8), p=(0.12, 0.58, 0.25, 0.05)) * self._random.uniform(0.1, 1.0)
+        )
 
     def _draw(self) -> tuple[npt.NDArray[np.float32], tuple[int, ...]]:
         """Return the sound of one clip, at its speed, and its phones; now and then nothing is said."""
@@ -211,7 +210,6 @@ def masked(frames: npt.NDArray[np.float32], random: np.random.Generator) -> npt.
 
 
 def _work(seed: int, features: LogMelSettings, emphasis: Emphasis, queue: multiprocessing.Queue[Batch]) -> None:
-    os.nice(8)
     for batch in Source(seed, features, emphasis):
         queue.put(batch)
 

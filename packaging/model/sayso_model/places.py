@@ -17,7 +17,7 @@ REPOSITORY = MODEL.parent.parent
 SPEECH = Path(os.environ.get("SAYSO_MODEL_SPEECH", REPOSITORY.parent / "shared" / "speech"))
 """The recordings: a tar of Ogg Opus beside its table for each part."""
 
-WORK = Path(os.environ.get("SAYSO_MODEL_WORK", MODEL / "work"))
+WORK = Path(os.environ.get("SAYSO_MODEL_WORK", REPOSITORY / "build" / "model"))
 """Decoded corpora, checkpoints, virtual environments."""
 
 SHARDS = WORK / "shards"

@@ -68,7 +68,7 @@ def kitchen() -> npt.NDArray[np.int16]:
 def examples(
     shard: str, features: LogMelSettings, most: int | None = None, decibels: float | None = None, seed: int = 3
 ) -> list[Example]:
-    """Given a dev shard, return its clips with 0.2 s before and `TAIL` of zeros behind, in noise if `decibels` is given."""
+    """Given a dev shard, return its clips, zeros around them, in kitchen noise if `decibels` is given."""
     random = np.random.default_rng(seed)
     clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip)]
     if most is not None and most < len(clips):

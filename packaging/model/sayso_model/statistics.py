@@ -27,7 +27,7 @@ def settings() -> LogMelSettings:
 
 
 def measured(bare: LogMelSettings) -> LogMelSettings:
-    """Given settings without statistics, return them with the mean of the energies and the deviation from the running mean."""
+    """Given bare settings, return them with the mean of the energies and the deviation from the running mean."""
     raw = _frames(replace(bare, prior_frames=1e12))
     mean = tuple(round(float(value), 4) for value in raw.mean(axis=0))
     deviation = _frames(replace(bare, mean=mean)).std(axis=0)
@@ -35,7 +35,7 @@ def measured(bare: LogMelSettings) -> LogMelSettings:
 
 
 def _frames(settings_: LogMelSettings) -> np.ndarray:
-    """Given settings, return the features of a few batches, [frames, bands]; a huge prior and mean 0 give bare energies."""
+    """Given settings, return the features of a few batches, [frames, bands]; a huge prior gives bare energies."""
     batches = iter(Source(1, settings_, Emphasis(masks=False)))
     return np.concatenate(
         [next(batches).frames.astype(np.float64).reshape(-1, settings_.bands) for _ in range(BATCHES)]

@@ -1,15 +1,15 @@
 """Training: `train`.
 
-Rule of this file: a run is its folder: `log.tsv`, `dev.tsv`, `last.pt`. Started again it goes on from `last.pt`; the learning
-rate follows the hours of audio presented, warming up and then falling along a cosine to the planned hours
-(or, with --until, to a time of day: the plan follows the speed measured).
+Rule of this file: a run is its folder: `log.tsv`, `dev.tsv`, `last.pt`. Started again it goes on from `last.pt`.
+The learning rate follows the hours of audio presented, warming up and then falling along a cosine to the
+planned hours (or, with --until, to a time of day: the plan follows the speed measured).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import datetime
+import datetime as dt
 import math
 import time
 from pathlib import Path
@@ -147,9 +147,9 @@ class Run:
 def _until(clock: str) -> float:
     """Given HH:MM, return that time's next occurrence as seconds since the epoch."""
     hour, minute = map(int, clock.split(":"))
-    now = datetime.datetime.now()
+    now = dt.datetime.now()
     then = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return (then if then > now else then + datetime.timedelta(days=1)).timestamp()
+    return (then if then > now else then + dt.timedelta(days=1)).timestamp()
 
 
 def main() -> None:
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("run", help="name of the run's folder")
     parser.add_argument("--hours", type=float, default=600.0, help="hours of audio to present in all")
     parser.add_argument("--until", help="HH:MM at which the learning rate shall have fallen, instead of --hours")
+    parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
@@ -202,7 +203,11 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
             if end is not None:
                 ahead = (run.hours - began) / (now - started) * max(0.0, end - now)
                 progress = run.hours / (run.hours + ahead) if now - started > 90 else run.progress
-            if (end is not None and now >= end) or (end is None and progress >= 1):
+            if (
+                (end is not None and now >= end)
+                or (end is None and progress >= 1)
+                or run.hours >= (options.stop or math.inf)
+            ):
                 break
             if easy and run.hours > EASY_HOURS:
                 easy = False
@@ -215,7 +220,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
             if now - reported > 20:
                 speed = (run.hours - began) / (now - started) * 3600
                 line = (
-                    f"{datetime.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{total / count:.4f}\t"
+                    f"{dt.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{total / count:.4f}\t"
                     f"{run.optimiser.param_groups[0]['lr']:.2e}\t{progress:.3f}\t{speed:.0f}\t{loader.waiting()}"
                 )
                 print(line, file=log, flush=True)
@@ -235,7 +240,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
 def _score(run: Run, target: object) -> None:
     """Write the averaged network's error rates."""
     rates = "\t".join(f"{name} {rate:.4f}" for name, rate in run.score().items())
-    line = f"{datetime.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{rates}"
+    line = f"{dt.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{rates}"
     print(line, file=target, flush=True)  # type: ignore[call-overload]
     print(line, flush=True)
 
