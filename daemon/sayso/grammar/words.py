@@ -36,7 +36,7 @@ from sayso.grammar.text import SPACE, is_letters, pieces, word
 LARGEST_PERMUTATION = 6
 """Items of a permutation: n items need 2^n states and n·2^(n-1) copies of an item."""
 
-LARGEST_SENTENCE = 400_000
+LARGEST_SENTENCE = 200_000
 """Arcs that one template may need; above it the template is refused, by name."""
 
 POLITE = 2

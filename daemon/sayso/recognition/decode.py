@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.words import TAG
+from sayso.grammar.tags import TAG
 from sayso.records import Hypothesis, Posteriors, Word
 
 ALTERNATIVE_BEAM = 8.0
@@ -47,6 +47,8 @@ class _Arc(NamedTuple):
     """Index of the acoustic token; -1: takes no row."""
     symbol: int
     """Output label, 0 for none."""
+    cost: float
+    """Graph and acoustic cost [nats]."""
 
 
 class Decoder:
@@ -121,11 +123,10 @@ class Decoder:
         lines = []
         for line in lattice.to_str().splitlines():
             fields = line.split()
-            cost = sum(map(float, fields[-1].split(","))) if "," in fields[-1] else 0.0
             if len(fields) >= 4:
-                lines.append(f"{fields[0]} {fields[1]} {fields[3]} {fields[3]} {cost}")
+                lines.append(f"{fields[0]} {fields[1]} {fields[3]} {fields[3]} {_cost(fields)}")
             else:
-                lines.append(f"{fields[0]} {cost}")
+                lines.append(f"{fields[0]} {_cost(fields)}")
         acceptor = kaldifst.compile("\n".join(lines), acceptor=False)
         kaldifst.rmepsilon(acceptor)
         paths = kaldifst.shortest_path(kaldifst.determinize(acceptor), n=most)
@@ -136,7 +137,6 @@ class Decoder:
         log_probs = self._log_probs()
         tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
         acoustic = float(log_probs[np.arange(len(tokens)), tokens].sum())
-        scores = float(self._scores(log_probs)[np.arange(len(tokens)), tokens].sum())
         best = log_probs.argmax(axis=1)
         symbols = self._graph.symbols
         return Hypothesis(
@@ -145,7 +145,7 @@ class Decoder:
             complete=complete,
             acoustic=acoustic,
             free=float(log_probs.max(axis=1).sum()),
-            cost=-scores,
+            cost=sum(arc.cost for arc in arcs),
             phones=self._phones(tokens),
             free_phones=self._phones(best),
             steps=len(log_probs),
@@ -188,11 +188,16 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
         fields = line.split()
         if len(fields) >= 4:
             start = fields[0] if start is None else start
-            following[fields[0]] = (fields[1], _Arc(int(fields[2]) - 1, int(fields[3])))
+            following[fields[0]] = (fields[1], _Arc(int(fields[2]) - 1, int(fields[3]), _cost(fields)))
     state = start
     while state in following:
         state, arc = following.pop(state)
         yield arc
+
+
+def _cost(fields: List[str]) -> float:
+    """Given a line of a lattice as text, return its weight, graph and acoustic together; one that is zero is left out."""
+    return sum(map(float, fields[-1].split(","))) if "," in fields[-1] else 0.0
 
 
 def _paths(fst: Any) -> Iterator[Tuple[List[int], float]]:
