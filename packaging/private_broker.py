@@ -168,8 +168,12 @@ def _free_port() -> int:
 
 
 def _answers(port: int) -> bool:
+    """Return whether mosquitto's main loop runs: it alone hangs up on nonsense. A SIGTERM before that would be lost."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+            probe.sendall(bytes(16))
+            return probe.recv(1) == b""
+    except ConnectionResetError:
+        return True
     except OSError:
         return False

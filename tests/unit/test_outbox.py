@@ -185,4 +185,4 @@ class House(RuleBasedStateMachine):
 
 
 TestHouse = House.TestCase
-TestHouse.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHouse.settings = settings(max_examples=60, stateful_step_count=40)
