@@ -142,7 +142,7 @@ def mqtt_settings(config: Config) -> MqttSettings:
 
 def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     """Given a recogniser, return the whole path from frames to outcomes."""
-    values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness"})
-    voice = Vad(config.gate.aggressiveness)
+    values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness", "noise_margin"})
+    voice = Vad(config.gate.aggressiveness, config.gate.noise_margin)
     endpoint = EndpointSettings(**config.endpoint.model_dump())
     return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer, endpoint)

@@ -61,6 +61,7 @@ class GateConfig(_Section):
     """Where an utterance starts and ends."""
 
     aggressiveness: int = Field(default=2, ge=0, le=3, description="of webrtcvad: 0 takes much for speech, 3 little")
+    noise_margin: float = Field(default=2.0, ge=0, le=20, description="speech is louder than the noise by this [dB]")
     pre_roll: float = Field(default=0.3, ge=0, le=2, description="sound kept from before the first speech [s]")
     onset_speech: int = Field(
         default=3, ge=1, le=50, description="speech frames (20 ms) among the last `onset_window` that open the gate"
@@ -75,11 +76,10 @@ class EndpointConfig(_Section):
     """When a sentence is over: the pause after which the grammar says so."""
 
     finished: float = Field(default=0.2, ge=0.1, le=3, description="after a sentence that can't go on [s]")
-    continuable: float = Field(
-        default=0.5, ge=0.1, le=3, description="after a sentence that may go on [s]"
-    )
+    continuable: float = Field(default=0.5, ge=0.1, le=3, description="after a sentence that may go on [s]")
     unfinished: float = Field(default=0.8, ge=0.1, le=3, description="in the middle of a sentence [s]")
     unknown: float = Field(default=0.5, ge=0.1, le=3, description="after what fits no sentence [s]")
+    still: float = Field(default=0.12, ge=0.04, le=3, description="in noise: nothing like a phone for so long [s]")
 
 
 class ModelConfig(_Section):

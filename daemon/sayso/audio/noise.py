@@ -33,7 +33,7 @@ class NoiseFloor:
         """Given how far a frame must lie above the floor to stand out [dB].
 
         2 dB was chosen on 20 commands in each of six noises (white, dishes, tap, exercise bike, rain, rooms), 4 s of it
-        before and after. At 12 dB half of them ended within 0.6 s of the speech instead of 1.3 s, none lost; at 6 dB
+        before and after. At 12 dB half of them ended within 0.6 s of the speech instead of 1.3 s; at 6 dB
         within 0.7 s instead of 4.3 s, and five more in a hundred lost their beginning or end. With 3 dB or more, weak
         beginnings are lost at 12 dB too.
         """

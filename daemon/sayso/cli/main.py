@@ -13,6 +13,7 @@ import click
 
 from sayso import __version__
 from sayso.cli.check import check
+from sayso.cli.commands import commands
 from sayso.cli.config import config
 from sayso.cli.devices import devices
 from sayso.cli.recognize import recognize
@@ -35,7 +36,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, check, devices, config):
+for _command in (run, recognize, check, commands, devices, config):
     sayso.add_command(_command)
 
 

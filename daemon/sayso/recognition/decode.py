@@ -82,29 +82,27 @@ class Decoder:
         """Return the rows fed so far."""
         return list(self._heard)
 
-    def best(self, origin: int, final: bool = True) -> Hypothesis | None:
-        """Return the best path so far, or None where there is none.
+    def best(self, origin: int) -> Hypothesis | None:
+        """Return the best path so far that ends a sentence; where none does, the best of all; None where there is none.
 
-        `origin` is the sample index at which row 0 begins. With `final`, a path that ends a sentence is
-        preferred, and `complete` says whether there is one; without, the best of all unfinished ones is given.
+        `origin` is the sample index at which row 0 begins.
         """
         if not self._rows:
             return None
-        complete = final and self._search.reached_final()
+        complete = self._search.reached_final()
         found, lattice = self._search.get_best_path(use_final_probs=complete)
         if not found:
             return None
-        arcs = list(_linear_arcs(lattice.to_str()))
-        return self._hypothesis(arcs, complete, origin)
+        return self._hypothesis(list(_linear_arcs(lattice.to_str())), complete, origin)
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
         """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
 
-        An output is a sequence of words and tags. This searches the whole utterance once more, in a narrow beam.
+        An output is a sequence of words and tags. This searches the whole utterance once more.
         """
         if not self._rows:
             return []
-        options = kaldi_decoder.LatticeSimpleDecoderConfig(beam=ALTERNATIVE_BEAM, lattice_beam=ALTERNATIVE_BEAM)
+        options = kaldi_decoder.LatticeSimpleDecoderConfig(beam=self._settings.beam, lattice_beam=ALTERNATIVE_BEAM)
         search = kaldi_decoder.LatticeSimpleDecoder(self._graph.fst, options)
         if not search.decode(kaldi_decoder.DecodableCtc(self._scores(self._log_probs()))):
             return []
@@ -196,7 +194,7 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
 
 
 def _cost(fields: List[str]) -> float:
-    """Given a line of a lattice as text, return its weight, graph and acoustic together; one that is zero is left out."""
+    """Given a line of a lattice as text, return its weight, graph and acoustic together; zero is not written."""
     return sum(map(float, fields[-1].split(","))) if "," in fields[-1] else 0.0
 
 

@@ -34,6 +34,10 @@ class EndpointSettings:
     unfinished: float = 0.8
     """A hesitation: "turn on the … kitchen light"."""
     unknown: float = 0.5
+    """Speech that fits nothing is left to the gate."""
+    still: float = 0.12
+    """Where noise goes on and nothing like a phone is heard for so long, the grammar is asked. The network's look-ahead
+    comes on top of it."""
 
     def pauses(self) -> Mapping[Progress, float]:
         """Return the pause for each progress [s]."""

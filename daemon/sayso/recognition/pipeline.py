@@ -46,6 +46,8 @@ class Pipeline:
         self._gate = gate
         self._pauses = {progress: samples(pause) for progress, pause in endpoint.pauses().items()}
         self._quiet = 0
+        self._still = samples(endpoint.still)
+        self._judged = 0
         self._is_speech = is_speech
         self._recognizer = recognizer
         self._next: Recognizer | None = None
@@ -66,6 +68,8 @@ class Pipeline:
         self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
         if self._quiet >= self._pauses[Progress.FINISHED] > self._quiet - len(frame.samples):
             outcomes += self._judge_pause()
+        elif speech and self._gate.is_open:
+            outcomes += self._judge_noise()
         return outcomes
 
     def _judge_pause(self) -> List[Outcome]:
@@ -74,6 +78,18 @@ class Pipeline:
         if self._quiet >= pause:
             return self._follow(self._gate.close("grammar"))
         self._gate.hangover = pause
+        return []
+
+    def _judge_noise(self) -> List[Outcome]:
+        """What keeps the gate open may be a kettle: end a sentence after which nothing like a phone is heard."""
+        still = self._recognizer.still()
+        if still < self._still:
+            self._judged = 0
+        elif still >= self._judged + self._still:
+            self._judged = still
+            progress = self._recognizer.progress()
+            if progress is Progress.FINISHED or (progress is Progress.CONTINUABLE and still >= self._pauses[progress]):
+                return self._follow(self._gate.close("grammar"))
         return []
 
     def finish(self) -> List[Outcome]:

@@ -104,9 +104,17 @@ class Recognizer:
         self._frames += len(frames)
         self._advance(frames, self._acoustic, self._decoder)
 
-    def partial(self) -> Hypothesis | None:
-        """Return the best unfinished path."""
-        return self._decoder.best(self._opened.start, final=False)
+    def still(self) -> int:
+        """Return for how many samples nothing like a phone has followed the last one, as far as the network has
+        answered; 0 before the first."""
+        rows = 0
+        blank = self._settings.decoder.blank
+        for posteriors in reversed(self._decoder.heard):
+            for token in reversed(posteriors.log_probs.argmax(axis=1).tolist()):
+                if token != blank:
+                    return rows * self._settings.decoder.step
+                rows += 1
+        return 0
 
     def progress(self) -> Progress:
         """Return how far the sentence is, as if nothing but silence followed.
@@ -154,13 +162,17 @@ class Recognizer:
             raw_slots=meaning.raw_slots,
             confidence=probability,
             start=self._opened.speech,
-            end=end.end,
+            end=self._last_sound(hypothesis, end),
             decided=end.decided,
             words=hypothesis.words,
             alternatives=shown,
             evidence=evidence,
             timings=self._timings(end, began),
         )
+
+    def _last_sound(self, hypothesis: Hypothesis, end: UtteranceEnd) -> int:
+        """Where speech ended: by the gate, or, where noise kept that open, by the last word."""
+        return min(end.end, hypothesis.words[-1].end) if end.reason == "grammar" else end.end
 
     def _advance(self, frames: Frames, acoustic: AcousticStream, decoder: Decoder) -> None:
         """Feed frames to the network, and its rows to the search as far as they speak of the utterance."""
