@@ -30,7 +30,6 @@ from sayso.records import (
     Alternative,
     Command,
     Evidence,
-    Hypothesis,
     Outcome,
     Posteriors,
     Rejection,
