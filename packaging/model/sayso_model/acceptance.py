@@ -170,7 +170,11 @@ def noises() -> dict[str, Sound]:
     babble = sum(np.resize(np.concatenate(voices[k::5]), length).astype(np.float64) for k in range(5)) / 5
     white = np.fft.rfft(np.random.default_rng(1).normal(size=length))
     pink = np.fft.irfft(white / np.sqrt(np.maximum(1, np.arange(len(white)))))
-    return {"kitchen": kitchen, "babble": babble.astype(np.int16), "pink": (pink / np.abs(pink).max() * 2e4).astype(np.int16)}
+    return {
+        "kitchen": kitchen,
+        "babble": babble.astype(np.int16),
+        "pink": (pink / np.abs(pink).max() * 2e4).astype(np.int16),
+    }
 
 
 def main() -> None:
@@ -237,7 +241,15 @@ def _rows(suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome])
         if one.evidence is not None:
             right = bool(trial.said) and plain(one.text) == plain(trial.said)
             delay = (one.decided - one.end) / SAMPLE_RATE
-            named = {"suite": suite, "condition": condition, "key": trial.key, "said": trial.said, "heard": one.text}
+            length = len(trial.samples) / SAMPLE_RATE
+            named = {
+                "seconds": length,
+                "suite": suite,
+                "condition": condition,
+                "key": trial.key,
+                "said": trial.said,
+                "heard": one.text,
+            }
             yield {**named, "right": int(right), "confidence": one.confidence, "delay": delay, **asdict(one.evidence)}
 
 
