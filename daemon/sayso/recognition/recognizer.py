@@ -30,6 +30,7 @@ from sayso.records import (
     Alternative,
     Command,
     Evidence,
+    Hypothesis,
     Outcome,
     Posteriors,
     Rejection,
