@@ -71,7 +71,7 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", text.casefold().replace("'", "")))
 
 
-def clips(prefix: str, wanted: Callable[[shards.Clip], bool] = lambda clip: True) -> Iterator[Trial]:
+def clips(prefix: str, wanted: Callable[[shards.Clip], bool] = lambda _: True) -> Iterator[Trial]:
     """Given the prefix of shards' names, yield their clips."""
     samples = shards.Samples(SHARDS)
     for name in shards.names(SHARDS, prefix):
@@ -242,15 +242,9 @@ def _rows(suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome])
             right = bool(trial.said) and plain(one.text) == plain(trial.said)
             delay = (one.decided - one.end) / SAMPLE_RATE
             length = len(trial.samples) / SAMPLE_RATE
-            named = {
-                "seconds": length,
-                "suite": suite,
-                "condition": condition,
-                "key": trial.key,
-                "said": trial.said,
-                "heard": one.text,
-            }
-            yield {**named, "right": int(right), "confidence": one.confidence, "delay": delay, **asdict(one.evidence)}
+            tried = {"suite": suite, "condition": condition, "key": trial.key, "seconds": length, "said": trial.said}
+            came = {"heard": one.text, "right": int(right), "confidence": one.confidence, "delay": delay}
+            yield {**tried, **came, **asdict(one.evidence)}
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def features(rows: Sequence[Row]) -> Reals:
 
 
 def fit(inputs: Reals, right: npt.NDArray[np.bool_], weights: Reals) -> Reals:
-    """Given inputs [n, k], answers and weights, return the coefficients [k] (Newton's method, ridge on the scaled ones)."""
+    """Given inputs [n, k], answers and weights, return coefficients [k] (Newton's method, with a ridge)."""
     scale = inputs.std(axis=0)
     scale[0] = 1.0
     scaled = inputs / scale
