@@ -12,7 +12,7 @@ def wrong_bracket(template: str) -> str:
     """Given a template, return what is wrong with its brackets; empty: nothing is. Columns count from 1."""
     open_ones: list[tuple[str, int]] = []
     escaped, before = False, ""
-    for column, character in enumerate(template, 1):
+    for column, character in enumerate(template.rstrip(), 1):
         if escaped:
             escaped, before = False, "\\"
             continue
@@ -30,6 +30,8 @@ def wrong_bracket(template: str) -> str:
             if before == opened:
                 return f"nothing within `{opened}{character}` at column {place}"
         before = character
+    if escaped:
+        return "`\\` at the end escapes nothing"
     if open_ones:
         opened, place = open_ones[-1]
         return f"`{opened}` at column {place} is never closed"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -21,6 +21,9 @@ _Path = Tuple[Union[str, int], ...]
 
 LARGEST_FILE = 4 * 1024 * 1024
 """Template files above this many bytes are refused: nobody writes them by hand."""
+
+MOST_VALUES = 500_000
+"""Values of one file, counted with what aliases repeat."""
 
 
 class _Strict(BaseModel):
@@ -109,7 +112,7 @@ class TemplateFile:
 
     path: Path
     contents: Contents
-    lines: Dict[_Path, int] = field(repr=False)
+    lines: Mapping[_Path, int] = field(repr=False)
     """Key path -> line, counted from 1."""
 
     def where(self, *path: Union[str, int]) -> str:
@@ -159,39 +162,68 @@ def _read(path: Path) -> TemplateFile:
         if path.stat().st_size > LARGEST_FILE:
             raise GrammarError("larger than 4 MiB", where=str(path), remedy="split it, or use a list or a range")
         text = path.read_text(encoding="utf-8")
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
+        written = _Written()
+        if node is not None:
+            written.note(node, ())
     except OSError as error:
         raise GrammarError(
             error.strerror or str(error), where=str(path), remedy="check the path and its permissions"
         ) from None
     except UnicodeDecodeError as error:
         raise GrammarError(f"not UTF-8 at byte {error.start}", where=str(path), remedy="save it as UTF-8") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise GrammarError(_first_line(error), where=_yaml_place(path, error), remedy="mend the YAML") from None
+    except RecursionError:
+        raise GrammarError("nested too deeply, or in a circle", where=str(path), remedy="mend the YAML") from None
     if not isinstance(data, dict):
         raise GrammarError("holds no mapping", where=str(path), remedy="start with `language: en` and `intents:`")
-    lines: dict[_Path, int] = {}
-    _note_lines(node, (), lines)
     try:
-        return TemplateFile(path, Contents.model_validate(data), lines)
+        return TemplateFile(path, Contents.model_validate(data), written.lines)
     except ValidationError as error:
-        raise GrammarError(problems=_problems(path, lines, data, error)) from None
+        raise GrammarError(problems=_problems(path, written, data, error)) from None
 
 
-def _note_lines(node: Optional[yaml.Node], path: _Path, lines: dict[_Path, int]) -> None:
-    if node is None:
-        return
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            here = (*path, key.value)
-            lines[here] = key.start_mark.line + 1
-            _note_lines(value, here, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _note_lines(value, (*path, index), lines)
+class _Loader(yaml.SafeLoader):
+    """Keys are text, as they are written: `on:` is no truth value. A key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Dict[Any, Any]:
+        keys: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be text", key.start_mark)
+            if key.value in keys:
+                raise yaml.constructor.ConstructorError(None, None, f"`{key.value}` stands here twice", key.start_mark)
+            keys.add(key.value)
+        self.flatten_mapping(node)
+        for key, _ in node.value:
+            key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
+class _Written:
+    """Where every value of a file stands, and how the plain ones are spelled."""
+
+    def __init__(self) -> None:
+        self.lines: Dict[_Path, int] = {}
+        self.spelled: Dict[_Path, str] = {}
+
+    def note(self, node: yaml.Node, path: _Path) -> None:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(self.lines) > MOST_VALUES:
+            raise ValueError(f"holds more than {MOST_VALUES} values")
+        if isinstance(node, yaml.ScalarNode):
+            self.spelled[path] = node.value
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                here = (*path, key.value)
+                self.lines[here] = key.start_mark.line + 1
+                self.note(value, here)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.note(value, (*path, index))
 
 
 def _yaml_place(path: Path, error: Exception) -> str:
@@ -203,24 +235,42 @@ def _first_line(error: Exception) -> str:
     return getattr(error, "problem", None) or str(error).splitlines()[0]
 
 
-def _problems(path: Path, lines: dict[_Path, int], data: Any, error: ValidationError) -> list[Problem]:
+def _problems(path: Path, written: _Written, data: Any, error: ValidationError) -> list[Problem]:
     """Given pydantic's findings, return ours, one per place: the first alternative of a union speaks for it."""
     problems: dict[str, Problem] = {}
     for finding in error.errors():
+        if isinstance(finding["input"], dict) and finding["loc"][-1] in _PLAIN:
+            continue
         location = _written_path(data, finding["loc"])
-        line = next((lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in lines), 1)
-        where = f"{path}:{line}: {'.'.join(str(part) for part in finding['loc'] if not _is_union_branch(part))}"
-        what, remedy = finding["msg"], "see config/commands for examples"
-        if finding["type"] == "extra_forbidden":
-            what, remedy = "unknown key", _did_you_mean(str(finding["loc"][-1]), len(finding["loc"]))
-        elif finding["type"] == "missing":
-            what, remedy = "is missing", "add it"
-        problems.setdefault(where, Problem(where, what, remedy))
+        line = next(
+            (written.lines[location[:n]] for n in range(len(location), -1, -1) if location[:n] in written.lines), 1
+        )
+        key = ".".join(str(part) for part in finding["loc"] if part not in (*_PLAIN, "ListValue"))
+        where = f"{path}:{line}: {key}"
+        problems.setdefault(where, Problem(where, *_explain(finding, written.spelled.get(location))))
     return list(problems.values())
 
 
-def _is_union_branch(part: Union[str, int]) -> bool:
-    return part in ("str", "int", "float", "ListValue")
+_PLAIN = ("str", "int", "float")
+"""Names of a union's alternatives that hold one value."""
+
+
+def _explain(finding: Any, spelled: Optional[str]) -> tuple[str, str]:
+    """Given a finding of pydantic's and how the value is spelled, return what is wrong and what to do."""
+    kind, value = finding["type"], finding["input"]
+    if kind == "extra_forbidden":
+        return "unknown key", _did_you_mean(str(finding["loc"][-1]), len(finding["loc"]))
+    if kind == "missing":
+        return "is missing", "add it"
+    if value is None:
+        return "is empty", "write something there, or remove it"
+    if kind == "string_type" and spelled is not None:
+        return f"`{spelled}` is {_YAML_TYPES.get(type(value), 'no text')} to YAML", f'put it in quotes: "{spelled}"'
+    what = f"{finding['msg'][:1].lower()}{finding['msg'][1:]}"
+    return what if spelled is None else f"{what} (it is `{spelled}`)", "see config/commands for examples"
+
+
+_YAML_TYPES = {bool: "a truth value", int: "a number", float: "a number"}
 
 
 def _written_path(data: Any, location: Sequence[Any]) -> _Path:
