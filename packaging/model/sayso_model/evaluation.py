@@ -30,7 +30,7 @@ SETS = (
     ("Common Voice", "dev-commonvoice1-valid-test"),
     ("Speech Commands, words", "dev-speech-commands-subset"),
 )
-CONDITIONS = (("clean", None), ("kitchen noise, 12 dB", 12.0))
+CONDITIONS = (("clean", None, "kitchen"), ("kitchen, 12 dB", 12.0, "kitchen"), ("babble, 12 dB", 12.0, "babble"))
 SAMPLES = 2000
 """Bootstrap samples."""
 
@@ -103,8 +103,8 @@ def main() -> None:
     print(f"| phone error rate | condition | clips | {' | '.join(decoders)} |")
     print("|---|---|---|" + "---|" * len(decoders))
     for title, shard in SETS:
-        for condition, decibels in CONDITIONS:
-            dev = examples(shard, feature_settings(), options.most, decibels)
+        for condition, decibels, kind in CONDITIONS:
+            dev = examples(shard, feature_settings(), options.most, decibels, kind)
             rates = " | ".join(str(score(decode, dev)) for decode in decoders.values())
             print(f"| {title} | {condition} | {len(dev)} | {rates} |", flush=True)
 

@@ -65,16 +65,36 @@ def kitchen() -> npt.NDArray[np.int16]:
     raise FileNotFoundError("no kitchen noise in the shards; run `corpus decode` again")
 
 
+def babble() -> npt.NDArray[np.int16]:
+    """Return a minute of five dev speakers of test-other talking at once; none of them is in the training data."""
+    random, samples = np.random.default_rng(8), shards.Samples(SHARDS)
+    clips = list(shards.read(SHARDS, "dev-librispeech-testother-100"))
+    mix = np.zeros(60 * RATE, np.float32)
+    for _ in range(5):
+        order = random.permutation(len(clips))
+        voice = np.concatenate([sound(np.asarray(samples(clips[place]))) for place in order[:20]])
+        mix += np.resize(voice / np.float32(level(voice)), len(mix))
+    return np.rint(mix / np.abs(mix).max() * 30_000).astype(np.int16)
+
+
+NOISES = {"kitchen": kitchen, "babble": babble}
+
+
 def examples(
-    shard: str, features: LogMelSettings, most: int | None = None, decibels: float | None = None, seed: int = 3
+    shard: str,
+    features: LogMelSettings,
+    most: int | None = None,
+    decibels: float | None = None,
+    kind: str = "kitchen",
+    seed: int = 3,
 ) -> list[Example]:
-    """Given a dev shard, return its clips, zeros around them, in kitchen noise if `decibels` is given."""
+    """Given a dev shard, return its clips, zeros around them, in noise if `decibels` is given."""
     random = np.random.default_rng(seed)
     clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip)]
     if most is not None and most < len(clips):
         clips = [clips[place] for place in sorted(random.permutation(len(clips))[:most])]
     speller = Speller([clip.text for clip in clips])
-    samples, noise = shards.Samples(SHARDS), kitchen()
+    samples, noise = shards.Samples(SHARDS), NOISES[kind]()
     stream = LogMel(features)
     found = []
     for clip in clips:

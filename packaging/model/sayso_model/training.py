@@ -30,6 +30,9 @@ WARM_UP = 600
 EASY_HOURS = 12.0
 """Hours at the beginning with short and mostly clean clips only: CTC finds its first alignments there."""
 EASY = Emphasis(longest=3.5, chances=Chances(noise=0.25, room=0.1, quietest_db=12.0))
+LATE = 0.55
+"""Progress from which the noise is eased a little: below 3 dB there is hardly anything to learn."""
+EASED = Chances(noise=0.62, room=0.38, quietest_db=3.0)
 EMA = 0.9995
 
 
@@ -164,7 +167,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
     parser.add_argument("--seed", type=int, default=11)
-    parser.add_argument("--short", type=float, default=1.0, help="factor on how often short phrases are drawn")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -172,6 +174,13 @@ def main() -> None:
         torch.set_num_threads(1)
     run = Run(RUNS / options.run, NetworkSettings(width=options.width), options.peak, device)
     _follow(run, options)
+
+
+def _phase(run: Run) -> Emphasis:
+    """Given where a run stands, return what it shall see."""
+    if run.hours < EASY_HOURS:
+        return EASY
+    return Emphasis(chances=EASED) if run.progress > LATE else Emphasis()
 
 
 def _follow(run: Run, options: argparse.Namespace) -> None:
@@ -183,15 +192,8 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
         flush=True,
     )
     end = _until(options.until) if options.until else None
-    full = Emphasis(
-        weights=(
-            ("train-phrases", options.short),
-            ("synthetic-", options.short),
-            ("train-speech-commands", options.short),
-        )
-    )
-    easy = run.hours < EASY_HOURS
-    loader = Loader(options.workers, options.seed + run.step, run.features, EASY if easy else full)
+    phase = _phase(run)
+    loader, upcoming = Loader(options.workers, options.seed + run.step, run.features, phase), None
     run.train(loader.next(), run.progress)  # the first batch takes long to come; speed is measured from here
     started, began = time.time(), run.hours
     spoken = reported = scored = time.time()
@@ -209,10 +211,12 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
                 or run.hours >= (options.stop or math.inf)
             ):
                 break
-            if easy and run.hours > EASY_HOURS:
-                easy = False
+            if upcoming is None and phase != _phase(run):
+                phase = _phase(run)
+                upcoming = Loader(options.workers, options.seed + run.step, run.features, phase)
+            if upcoming is not None and upcoming.waiting():
                 loader.close()
-                loader = Loader(options.workers, options.seed + run.step, run.features, full)
+                loader, upcoming = upcoming, None
             run.network.train()
             run.progress = progress
             total += run.train(loader.next(), progress)
