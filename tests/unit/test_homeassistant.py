@@ -22,7 +22,15 @@ from sayso.records import Command, Health, Rejection, State, Timings
 CONTRACT = Contract("kitchen", "1a2b3c4d")
 STAMP = Stamp("0f8e7d6c5b4a", heard=1_795_262_400.0, now=1_795_262_400.05)
 COMMAND = Command(
-    "turn on the light", "HassTurnOn", {"name": "light"}, {}, 0.973, 0, 1600, 1700, timings=Timings(final=12.0, delay=500.0)
+    "turn on the light",
+    "HassTurnOn",
+    {"name": "light"},
+    {},
+    0.973,
+    0,
+    1600,
+    1700,
+    timings=Timings(final=12.0, delay=500.0),
 )
 REJECTION = Rejection("not_a_command", "", "", 0.1, 0, 1600, 1700)
 STATE = State(
