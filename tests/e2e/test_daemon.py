@@ -150,10 +150,10 @@ def is_listening(listener: Listener) -> bool:
 def test_a_spoken_command_becomes_an_event(house: House, listener: Listener) -> None:
     until(lambda: is_listening(listener), "listening")
     assert listener.last("status") == "online"
-    house.say("cancel_all_timers")
+    house.say("cancel_timer")
     command = until(listener.commands, "a command")[0]
-    assert command["text"] == "cancel all timers"
-    assert command["intent"] == "HassCancelAllTimers"
+    assert command["text"] == "cancel timer"
+    assert command["intent"] == "HassCancelTimer"
     assert command["site"] == "home"
     assert command["start"] < command["end"] <= command["time"] < command["expires_at"]
     assert not any(retained for name, _, retained in listener.messages if name in ("command", "rejected"))
@@ -184,11 +184,11 @@ def test_a_changed_sentence_is_understood_after_sighup(house: House, listener: L
     until(lambda: is_listening(listener), "listening")
     before = listener.last("state")["grammar"]
     (house.commands / "timers.yaml").write_text(
-        "language: en\nintents:\n  StopAll:\n    data: [{sentences: [cancel all timers]}]\n"
+        "language: en\nintents:\n  StopAll:\n    data: [{sentences: [cancel timer]}]\n"
     )
     house.process.send_signal(signal.SIGHUP)
     until(lambda: listener.last("state")["grammar"] != before, "a new grammar")
-    house.say("cancel_all_timers")
+    house.say("cancel_timer")
     assert until(listener.commands, "a command")[0]["intent"] == "StopAll"
 
 
@@ -200,8 +200,8 @@ def test_broken_sentences_leave_the_last_good_ones_at_work(house: House, listene
     error = until(lambda: listener.last("state")["last_error"], "an error")
     assert "timers.yaml:4" in error
     assert listener.last("state")["grammar"] == before
-    house.say("cancel_all_timers")
-    assert until(listener.commands, "a command")[0]["intent"] == "HassCancelAllTimers"
+    house.say("cancel_timer")
+    assert until(listener.commands, "a command")[0]["intent"] == "HassCancelTimer"
 
 
 def test_muting_closes_the_microphone(house: House, listener: Listener) -> None:
@@ -220,8 +220,8 @@ def test_an_unplugged_microphone_is_reported_and_found_again(house: House, liste
     until(lambda: not is_listening(listener), "that nothing is heard")
     house.microphone.plug_in()
     until(lambda: is_listening(listener), "listening again")
-    house.say("cancel_all_timers")
-    assert until(listener.commands, "a command")[0]["intent"] == "HassCancelAllTimers"
+    house.say("cancel_timer")
+    assert until(listener.commands, "a command")[0]["intent"] == "HassCancelTimer"
 
 
 def test_without_a_broker_it_listens_and_what_was_said_meanwhile_is_never_delivered(
@@ -229,16 +229,16 @@ def test_without_a_broker_it_listens_and_what_was_said_meanwhile_is_never_delive
 ) -> None:
     until(lambda: is_listening(listener), "listening")
     broker.kill()
-    house.say("cancel_all_timers")
+    house.say("cancel_timer")
     time.sleep(2.5)  # the command's time to live
     broker.start()
     until(
         lambda: listener.messages[-1] and listener.last("health") and listener.last("health")["dropped"],
         "a dropped command",
     )
-    house.say("timer_status")
+    house.say("whats_the_weather")
     until(listener.commands, "a command")
-    assert [command["text"] for command in listener.commands()] == ["timer status"]
+    assert [command["text"] for command in listener.commands()] == ["what's the weather"]
 
 
 def test_bad_settings_end_it_with_one_line(tmp_path: Path) -> None:

@@ -151,6 +151,9 @@ class Recognizer:
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
             reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
             alternatives = self._alternatives(meaning, probability) if not reason else []
+        if reason == "no_speech":
+            # What the search made of a click is not worth telling.
+            meaning = None
         rivals = [rival for rival, difference in alternatives if difference < AMBIGUITY]
         shown = tuple(rival for rival, _ in alternatives[: self._settings.alternatives])
         if reason or meaning is None or hypothesis is None or rivals:
