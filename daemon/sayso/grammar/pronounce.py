@@ -90,7 +90,7 @@ def _pronunciation(
         source = "sign"
     elif is_number(word):
         source = "number"
-    elif not _known(word, dictionary):
+    elif word not in dictionary and _stem(word) not in dictionary:
         source = "letters" if _is_initialism(word) else "guessed"
     said = [_say(reading, owned, dictionary, guessed) for reading in readings]
     # In turn, so that where there are too many, each reading keeps its likeliest ways.
@@ -161,7 +161,8 @@ def _ways(
     if ways:
         return list(dict.fromkeys(ways))
     if _stem(part) in dictionary:
-        return [_possessive(way) for way in dictionary[_stem(part)]]
+        plural = part.endswith("s'")
+        return [way if plural else _possessive(way) for way in dictionary[_stem(part)]]
     if _is_initialism(part):
         return [tuple(phone for letter in part for phone in _LETTERS[letter].split())]
     return [guessed[part]] if guessed.get(part) else []
