@@ -16,6 +16,7 @@ from sayso.cli.check import check
 from sayso.cli.commands import commands
 from sayso.cli.config import config
 from sayso.cli.devices import devices
+from sayso.cli.model import model
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
 from sayso.errors import SaysoError
@@ -36,7 +37,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, check, commands, devices, config):
+for _command in (run, recognize, check, commands, devices, config, model):
     sayso.add_command(_command)
 
 
