@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Literal, Optional, Tuple, Type
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sayso.errors import ConfigError, Problem
 
@@ -70,6 +70,14 @@ class GateConfig(_Section):
     hangover: float = Field(default=0.5, ge=0.1, le=3, description="silence that ends an utterance [s]")
     shortest: float = Field(default=0.15, ge=0, le=2, description="less speech than this is no utterance [s]")
     longest: float = Field(default=12.0, ge=2, le=60, description="an utterance is given up after this [s]")
+
+    @model_validator(mode="after")
+    def _can_open(self) -> GateConfig:
+        if self.onset_speech > self.onset_window:
+            raise ValueError(
+                f"onset_speech ({self.onset_speech}) is more than onset_window ({self.onset_window}): it never opens"
+            )
+        return self
 
 
 class EndpointConfig(_Section):
@@ -254,6 +262,10 @@ def _problem(finding: Any, text: str, where: str) -> Problem:
     place = f"{where}{_line(text, location)}: {_key(location)}"
     if finding["type"] == "extra_forbidden":
         return Problem(place, "unknown key" if len(location) > 1 else "unknown section", _did_you_mean(location))
+    if finding["type"] == "model_type":
+        return Problem(place, "is a section", f"write [{location[-1]}] on a line of its own, its keys below")
+    if finding["type"] == "value_error":
+        return Problem(place, str(finding["ctx"]["error"]), "see the comments in the shipped sayso.toml")
     wrong = finding.get("input")
     shown = f" (it is {wrong!r})" if isinstance(wrong, (str, int, float, bool)) else ""
     return Problem(

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Callable, List, Optional
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from sayso.assembly import Model, load_grammar, load_model
+from sayso.assembly import Model, load_grammar, load_model, mqtt_settings
 from sayso.audio.device import find_device, list_devices
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.config import Config
@@ -36,7 +33,7 @@ class Finding:
 def check(context: click.Context, commands: Optional[Path], model: Optional[Path], as_json: bool) -> None:
     """Check the settings, the model, the sentences and the microphone. Exit 0 only if all are well."""
     config = settings(context, overrides(commands, model))
-    findings: List[Finding] = [Finding("settings", True, "valid")]
+    findings: List[Finding] = []
     error: Optional[SaysoError] = None
     loaded: List[Model] = []
 
@@ -48,6 +45,7 @@ def check(context: click.Context, commands: Optional[Path], model: Optional[Path
             error = error or found
             findings.extend(Finding(what, False, str(problem)) for problem in found.problems)
 
+    examine("settings", lambda: _settings(config))
     examine("model", lambda: _model(config, loaded))
     if loaded:
         examine("sentences", lambda: _sentences(config, loaded[0]))
@@ -55,6 +53,11 @@ def check(context: click.Context, commands: Optional[Path], model: Optional[Path
     _show(findings, as_json)
     if error is not None:
         context.exit(error.exit_code)
+
+
+def _settings(config: Config) -> str:
+    mqtt_settings(config)
+    return "valid"
 
 
 def _model(config: Config, loaded: List[Model]) -> str:
@@ -82,8 +85,6 @@ def _show(findings: List[Finding], as_json: bool) -> None:
         rows = [{"check": one.what, "ok": one.ok, "detail": one.detail} for one in findings]
         click.echo(json.dumps({"ok": all(one.ok for one in findings), "checks": rows}, ensure_ascii=False))
         return
-    table = Table(box=None, show_header=False)
     for one in findings:
-        mark = Text("ok", "green") if one.ok else Text("no", "red")
-        table.add_row(mark, one.what, Text(one.detail))
-    Console(highlight=False, soft_wrap=True).print(table)
+        mark = click.style("ok", "green") if one.ok else click.style("no", "red")
+        click.echo(f"{mark}  {one.what:<10}  {one.detail}")

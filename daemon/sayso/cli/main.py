@@ -44,7 +44,7 @@ for _command in (run, recognize, check, commands, devices, config, model):
 def main() -> NoReturn:
     """Run the command line. Exit 0, or with the code of what went wrong."""
     try:
-        sayso.main(standalone_mode=False)
+        status = sayso.main(standalone_mode=False)
     except SaysoError as error:
         for problem in error.problems:
             click.echo(f"sayso: {problem}", err=True)
@@ -54,7 +54,5 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(0)
+    # A subcommand that ends early by click's own means leaves its status here.
+    sys.exit(status or 0)

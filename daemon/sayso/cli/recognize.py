@@ -20,7 +20,7 @@ from sayso.cli.settings import commands_option, model_option, overrides, setting
 from sayso.config import Config
 from sayso.errors import AudioError
 from sayso.recognition.recognizer import Recognizer
-from sayso.records import Command, Outcome, seconds
+from sayso.records import Command, Outcome, Rejection, seconds
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
@@ -89,13 +89,7 @@ def _recognize(config: Config, recognizer: Recognizer, file: str) -> Iterator[Di
         silent = False
         yield describe(file, outcome)
     if silent:
-        end = seconds(heard)
-        yield {**_nothing(file), "start": 0.0, "end": end, "decided": end}
-
-
-def _nothing(file: str) -> Dict[str, Any]:
-    empty: Dict[str, Any] = {"text": "", "intent": "", "slots": {}, "confidence": 0.0, "reason": "no_speech"}
-    return {"file": file, "type": "rejected", **empty, "alternatives": [], "timings": {}}
+        yield describe(file, Rejection("no_speech", "", "", 0.0, start=0, end=heard, decided=heard))
 
 
 def describe(file: str, outcome: Outcome) -> Dict[str, Any]:
