@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Literal, Optional, Tuple
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -97,8 +98,8 @@ class Network(_Section):
 
     @model_validator(mode="after")
     def _adds_up(self) -> Network:
-        if self.window != self.stride and self.states:
-            raise ValueError("a network that carries states takes every frame once: window must equal stride")
+        if self.window != self.stride:
+            raise ValueError("a streaming network takes every frame once: window must equal stride")
         for name in ("window", "look_ahead"):
             if getattr(self, name) % self.subsampling:
                 raise ValueError(f"{name} is no multiple of subsampling")
@@ -280,10 +281,12 @@ def _check_file(path: Path, name: str, digest: str, remedy: str) -> List[Problem
 
 def _read_golden(file: Path, manifest: Manifest, remedy: str) -> Golden:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             golden = Golden(arrays["features"], arrays["log_probs"], float(arrays["tolerance"]))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile) as error:
         raise ModelError(f"no golden vector: {error}", where=str(file), remedy=remedy) from None
+    if golden.features.ndim != 2 or golden.log_probs.ndim != 2:
+        raise ModelError("golden vector has no rows and columns", where=str(file), remedy=remedy)
     shapes: List[Tuple[str, int, int]] = [
         ("features", golden.features.shape[-1], manifest.features.bands),
         ("log_probs", golden.log_probs.shape[-1], len(manifest.tokens.symbols)),

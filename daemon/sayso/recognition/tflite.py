@@ -6,6 +6,7 @@ comes out, and refuses a network whose tensors are not what the manifest says.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import warnings
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from sayso.errors import AcceleratorError, ModelError
 from sayso.recognition.acoustic import AcousticStream, Frames, States, Streaming
-from sayso.recognition.bundle import Bundle, Golden, NetworkState
+from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
 
 _RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
 """The interpreter and its successor; they can't be installed together, see pyproject."""
@@ -44,6 +45,8 @@ def load_delegate(device: str) -> Any:
     Raise AcceleratorError where the library or the device is missing.
     """
     try:
+        # First by ourselves: where the library is missing, the interpreter's own attempt leaves half an object behind.
+        ctypes.CDLL(DELEGATE)
         return _runtime().load_delegate(DELEGATE, {"device": device} if device else {})
     except OSError:
         raise AcceleratorError(
@@ -88,12 +91,24 @@ class TfliteNetwork:
         self._expect(self._input, (manifest.network.window, manifest.features.bands), "input")
         rows = manifest.network.window // manifest.network.subsampling
         self._expect(self._output, (rows, len(manifest.tokens.symbols)), "output")
+        self._expect_scale(self._input, manifest.quantisation.input, "input")
+        self._expect_scale(self._output, manifest.quantisation.output, "output")
 
     def _expect(self, detail: Dict[str, Any], shape: Tuple[int, int], what: str) -> None:
         found = tuple(int(size) for size in detail["shape"] if size != 1)
         if found != tuple(size for size in shape if size != 1):
             raise ModelError(
                 f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model"
+            )
+
+    def _expect_scale(self, detail: Dict[str, Any], wanted: Quantisation, what: str) -> None:
+        scale, zero_point = detail["quantization"]
+        if not np.isclose(scale, wanted.scale, rtol=1e-4, atol=0) or zero_point != wanted.zero_point:
+            raise ModelError(
+                f"{what} is quantised by {scale:.6g} and {zero_point}, "
+                f"the manifest says {wanted.scale:.6g} and {wanted.zero_point}",
+                where=self._where,
+                remedy="reinstall the model",
             )
 
     def initial_states(self) -> States:
