@@ -1,0 +1,96 @@
+"""What the tags of a path mean, and when a path is believed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sayso.grammar.tags import ALL_SAID, SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, SentenceEnd, SlotEnd
+from sayso.recognition.interpret import Calibration, confidence, read_tags, reason_to_reject, weigh
+from sayso.records import Hypothesis, Word
+
+SLOTS = (SlotEnd("name", "light.kitchen"), SlotEnd("level", 50), SlotEnd("name", None), SlotEnd("outer", "o"))
+SENTENCES = (SentenceEnd("HassTurnOn", {"domain": "light", "name": "all"}, "turn on [{name}]", "a.yaml:1"),)
+END = f"{SENTENCE_ENDS}0"
+
+HEARD = Hypothesis(
+    words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0,
+    phones=8, free_phones=8, steps=30,
+)  # fmt: skip
+
+
+def test_slots_get_their_values_and_keep_their_words() -> None:
+    output = ("turn", "on", f"{SLOT_BEGINS}name", "kitchen", "light", f"{SLOT_ENDS}0", ALL_SAID, "please", END)
+    meaning = read_tags(output, SLOTS, SENTENCES)
+    assert (meaning.text, meaning.intent) == ("turn on kitchen light please", "HassTurnOn")
+    assert dict(meaning.slots) == {"domain": "light", "name": "light.kitchen"}
+    assert dict(meaning.raw_slots) == {"name": "kitchen light"}
+    assert meaning.template == "turn on [{name}]"
+
+
+def test_what_is_taken_for_granted_stands_where_nothing_was_said() -> None:
+    meaning = read_tags(("turn", "on", ALL_SAID, END), SLOTS, SENTENCES)
+    assert dict(meaning.slots) == {"domain": "light", "name": "all"}
+    assert dict(meaning.raw_slots) == {}
+
+
+def test_a_slot_without_a_value_becomes_what_was_said() -> None:
+    meaning = read_tags((f"{SLOT_BEGINS}name", "big", "one", f"{SLOT_ENDS}2", END), SLOTS, SENTENCES)
+    assert meaning.slots["name"] == "big one"
+
+
+def test_a_slot_within_a_slot_keeps_its_own_words() -> None:
+    output = (f"{SLOT_BEGINS}outer", "a", f"{SLOT_BEGINS}level", "50", f"{SLOT_ENDS}1", "b", f"{SLOT_ENDS}3", END)
+    meaning = read_tags(output, SLOTS, SENTENCES)
+    assert dict(meaning.raw_slots) == {"outer": "a 50 b", "level": "50"}
+
+
+def test_of_a_slot_that_is_said_twice_the_last_counts() -> None:
+    output = (f"{SLOT_BEGINS}name", "x", f"{SLOT_ENDS}0", f"{SLOT_BEGINS}name", "y", f"{SLOT_ENDS}2", END)
+    assert read_tags(output, SLOTS, SENTENCES).slots["name"] == "y"
+
+
+def test_half_a_sentence_has_no_intent() -> None:
+    meaning = read_tags(("turn", f"{SLOT_BEGINS}name", "kitchen"), SLOTS, SENTENCES)
+    assert (meaning.text, meaning.intent, dict(meaning.slots)) == ("turn kitchen", "", {})
+
+
+def test_evidence_is_counted_per_phone() -> None:
+    evidence = weigh(HEARD)
+    assert evidence.distance == pytest.approx(0.25)
+    assert evidence.coverage == 1
+    assert weigh(replace(HEARD, free_phones=16)).coverage == 0.5
+    assert weigh(replace(HEARD, free_phones=4)).coverage == 0.5
+
+
+@given(
+    st.floats(0, 1000), st.integers(0, 200), st.integers(0, 200), st.floats(-9, 9), st.floats(-9, 0), st.floats(0, 9)
+)
+def test_confidence_is_a_probability_that_falls_with_the_distance(
+    behind: float, phones: int, free_phones: int, bias: float, distance: float, coverage: float
+) -> None:
+    calibration = Calibration(bias=bias, distance=distance, coverage=coverage)
+    heard = replace(HEARD, free=-8.0, acoustic=-8.0 - behind, phones=phones, free_phones=free_phones)
+    found = confidence(weigh(heard), calibration)
+    assert 0 <= found <= 1
+    assert confidence(weigh(replace(heard, acoustic=heard.acoustic - 5)), calibration) <= found
+
+
+@pytest.mark.parametrize(
+    ("heard", "probability", "reason"),
+    [
+        (HEARD, 0.9, ""),
+        (HEARD, 0.6, ""),
+        (HEARD, 0.5, "low_confidence"),
+        (HEARD, 0.2, "not_a_command"),
+        (replace(HEARD, complete=False), 0.9, "not_a_command"),
+        (replace(HEARD, words=()), 0.9, "not_a_command"),
+        (replace(HEARD, free_phones=0), 0.9, "no_speech"),
+        (None, 0.0, "no_speech"),
+    ],
+)
+def test_a_rejection_says_why(heard: Hypothesis | None, probability: float, reason: str) -> None:
+    assert reason_to_reject(heard, probability, 0.6) == reason
