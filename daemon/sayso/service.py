@@ -48,6 +48,9 @@ HEALTH_SECONDS = 60.0
 STOP_SECONDS = 0.8
 """What the microphone, and then the broker, may take to stop; together under 2 s."""
 
+MAX_REQUESTS = 64
+"""Messages from the broker that may wait; a house asks for one thing at a time."""
+
 _TICK = 0.25
 
 
@@ -67,11 +70,11 @@ class Service:
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._broker = Broker(
             mqtt_settings(config),
-            f"sayso-{config.mqtt.site}-{uuid.uuid4().hex[:8]}",
+            _client_id(),
             online=self._contract.status(True),
             offline=self._contract.status(False),
             subscriptions=[self._contract.topic(one.name) for one in TOPICS if _is_heard(one)],
-            on_message=lambda *heard: self._inbox.put(lambda: self._heard_from_broker(*heard)),
+            on_message=self._receive,
             on_status=lambda status: self._inbox.put(lambda: self._broker_changed(status)),
             on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
         )
@@ -82,7 +85,8 @@ class Service:
         self._listen_until: Optional[float] = None
         self._reloading = False
         self._ready = False
-        self._broker_line = ""
+        self._broker_seen = BrokerStatus(connected=False)
+        self._flooded = False
         self._watchdog = health.Watchdog({"capture": lambda: self._microphone.progress, "worker": lambda: self._turns})
         self._state = State(
             version=__version__,
@@ -187,18 +191,33 @@ class Service:
 
     # What comes from the broker.
 
+    def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
+        """In the broker's thread: leave a message to the main thread, as long as that keeps up."""
+        waiting = self._inbox.qsize()
+        if waiting < MAX_REQUESTS:
+            self._flooded = self._flooded and waiting > 0
+            self._inbox.put(lambda: self._heard_from_broker(topic, payload, retained))
+        elif not self._flooded:
+            self._flooded = True
+            line = f"{topic}: more than {MAX_REQUESTS} requests at once, some are not obeyed (find out who sends them)"
+            self._inbox.put(lambda: self._complain(line, level=logging.WARNING))
+
     def _broker_changed(self, status: BrokerStatus) -> None:
-        if status.connected:
+        before, self._broker_seen = self._broker_seen, status
+        if status.connected and not before.connected:
             logger.info("broker connected")
-            if self._state.last_error == self._broker_line:
-                self._state = replace(self._state, last_error="")
             self._tell_health()
-        elif status.error and status.error != self._broker_line:
-            self._broker_line = status.error
+        if status.error and status.error != before.error:
             self._complain(status.error, level=logging.WARNING)
+        elif not status.error and self._state.last_error == before.error:
+            self._state = replace(self._state, last_error="")
 
     def _dropped(self, dropped: Dropped) -> None:
-        self._complain(f"{dropped.message.topic}: not delivered: {dropped.reason}", level=logging.WARNING)
+        line = f"{dropped.message.topic}: not delivered: {dropped.reason}"
+        logger.warning("%s", line)
+        # The broker that refuses it has said why, and that helps more than to hear of every message.
+        if not (self._broker_seen.connected and self._broker_seen.error):
+            self._state = replace(self._state, last_error=line)
 
     def _heard_from_broker(self, topic: str, payload: bytes, retained: bool) -> None:
         rival = self._contract.other_publisher(topic, payload, retained)
@@ -320,6 +339,11 @@ class Service:
     def _listened(self) -> None:
         self._listen_until = None
         self._open_or_close()
+
+
+def _client_id() -> str:
+    """Return a name of our own: at most 23 characters, which is all that MQTT 3.1.1 promises (3.1.3.1)."""
+    return f"sayso-{uuid.uuid4().hex[:12]}"
 
 
 def _is_heard(topic: Topic) -> bool:

@@ -42,7 +42,7 @@ _CONNECT = {
 """Reason code of CONNACK (MQTT 5, 3.2.2.2) -> what the broker said, and what to do."""
 
 _PUBLISH = {
-    135: ("does not allow it", "grant the user the topics below sayso/"),
+    135: ("does not allow it", "grant the user this topic in the broker's rules"),
     144: ("does not accept the topic", "look into the broker's rules"),
     PACKET_TOO_LARGE: ("finds it too large", "raise the broker's limit of packet size"),
     151: ("has no room left for it", "raise the broker's limits"),
