@@ -115,6 +115,7 @@ class CommandsConfig(_Section):
         le=1,
         description="commands less probable than this are rejected; unset: what the model recommends",
     )
+    watch: bool = Field(default=True, description="read them again as soon as a file changes")
     context: Dict[str, Any] = Field(
         default_factory=dict, description='what holds in this room, for requires_context, e.g. {area = "kitchen"}'
     )

@@ -17,6 +17,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Callable, Optional
 
@@ -33,12 +34,12 @@ from sayso.assembly import (
 )
 from sayso.config import Config
 from sayso.errors import BrokerError, SaysoError
-from sayso.grammar.compiler import Grammar
 from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, SetMinConfidence, SetMode, SetMute, parse
 from sayso.records import Command, Outcome, State
+from sayso.sentences import WATCH_SECONDS, Sentences
 
 logger = logging.getLogger(__name__)
 
@@ -61,13 +62,19 @@ class Service:
         """Given the settings, load model and sentences. Raise SaysoError for what can't be used."""
         self._config = config
         self._model: Model = load_model(config)
-        self._grammar: Grammar = load_grammar(config, self._model.bundle)
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._sentences = Sentences(
+            Path(config.commands.path),
+            load=lambda: load_grammar(config, self._model.bundle),
+            post=self._inbox.put,
+            on_loaded=self._reloaded,
+            on_failure=self._fail,
+        )
         self._min_confidence: Optional[float] = None
-        recognizer = make_recognizer(config, self._model, self._grammar)
+        recognizer = make_recognizer(config, self._model, self._sentences.grammar)
         self._pipeline = make_pipeline(config, recognizer)
         self._microphone = make_microphone(config)
         self._contract = make_contract(config, uuid.uuid4().hex)
-        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._broker = Broker(
             mqtt_settings(config),
             _client_id(),
@@ -83,7 +90,6 @@ class Service:
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
         self._listen_until: Optional[float] = None
-        self._reloading = False
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
         self._flooded = False
@@ -95,7 +101,7 @@ class Service:
             microphone="starting",
             accelerator=self._model.accelerator,
             model=self._model.bundle.label,
-            grammar=_grammar_label(self._grammar),
+            grammar=self._sentences.label,
             min_confidence=recognizer.min_confidence,
         )
         self._published: Optional[State] = None
@@ -127,7 +133,7 @@ class Service:
     # The main thread.
 
     def _supervise(self) -> None:
-        fed = told = time.monotonic()
+        fed = told = looked = time.monotonic()
         while not self._stop.is_set():
             self._do_next()
             now = time.monotonic()
@@ -139,6 +145,10 @@ class Service:
             if now - told >= HEALTH_SECONDS:
                 told = now
                 self._tell_health()
+            if self._config.commands.watch and now - looked >= WATCH_SECONDS:
+                looked = now
+                if self._sentences.have_changed():
+                    self._reload()
 
     def _do_next(self) -> None:
         """Do what has come in, if anything does within a tick."""
@@ -240,7 +250,7 @@ class Service:
                 self._reload()
             elif isinstance(request, SetMinConfidence):
                 self._min_confidence = request.confidence
-                self._use(self._grammar)
+                self._use_sentences()
         except SaysoError as error:
             self._complain(str(error))
             return
@@ -264,37 +274,22 @@ class Service:
 
     def _reload(self) -> None:
         """Compile the sentences in the background; the last good ones stay at work meanwhile, and if it fails."""
-        if self._reloading:
-            return
-        self._reloading = True
-        health.reloading()
+        if self._sentences.reload():
+            health.reloading()
 
-        def compile_again() -> None:
-            try:
-                grammar = load_grammar(self._config, self._model.bundle)
-                self._inbox.put(lambda: self._reloaded(grammar, None))
-            except SaysoError as error:
-                failed = error
-                self._inbox.put(lambda: self._reloaded(None, failed))
-            except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
-                died = error
-                self._inbox.put(lambda: self._fail(died))
-
-        threading.Thread(target=compile_again, name="reload", daemon=True).start()
-
-    def _reloaded(self, grammar: Optional[Grammar], error: Optional[SaysoError]) -> None:
-        self._reloading = False
+    def _reloaded(self, error: Optional[SaysoError]) -> None:
         if error is not None:
             self._complain(f"sentences not reloaded, the last good ones stay: {error}")
-        elif grammar is not None:
-            self._grammar = grammar
-            self._use(grammar)
-            self._state = replace(self._state, grammar=_grammar_label(grammar), last_error="")
+        else:
+            self._use_sentences()
+            self._state = replace(self._state, grammar=self._sentences.label, last_error="")
             logger.info("sentences reloaded: %s", self._state.grammar)
         health.ready(self._summary())
+        if self._sentences.behind:
+            self._reload()
 
-    def _use(self, grammar: Grammar) -> None:
-        recognizer = make_recognizer(self._config, self._model, grammar, self._min_confidence)
+    def _use_sentences(self) -> None:
+        recognizer = make_recognizer(self._config, self._model, self._sentences.grammar, self._min_confidence)
         self._pipeline.use(recognizer)
         self._state = replace(self._state, min_confidence=recognizer.min_confidence)
 
@@ -349,7 +344,3 @@ def _client_id() -> str:
 def _is_heard(topic: Topic) -> bool:
     """Requests, and our own state, where another daemon of this name would show."""
     return topic.direction == "in" or topic.name == "state"
-
-
-def _grammar_label(grammar: Grammar) -> str:
-    return f"{grammar.digest}: {grammar.graph.sentences} sentences in {len(grammar.files)} files"

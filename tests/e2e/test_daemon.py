@@ -2,149 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Callable
 
-import paho.mqtt.client as mqtt
-import pytest
-import soundfile
 from private_broker import PrivateBroker
-from virtual_microphone import VirtualMicrophone
-
-ROOT = Path(__file__).resolve().parents[2]
-SPEECH = ROOT / "tests" / "data" / "speech"
-PATIENCE = 30.0
-
-
-class NotifySocket:
-    """What systemd hears of a service."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines: list[str] = []
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                self.lines += self._socket.recv(4096).decode().splitlines()
-
-    def count(self, line: str) -> int:
-        return self.lines.count(line)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-class Listener:
-    """A subscriber of everything that Sayso publishes."""
-
-    def __init__(self, port: int) -> None:
-        self.messages: list[tuple[str, Any, bool]] = []
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe("sayso/#", 1)
-        self._client.on_message = self._heard
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-
-    def _heard(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        text = message.payload.decode()
-        payload = json.loads(text) if text.startswith("{") else text
-        self.messages.append((message.topic.removeprefix("sayso/home/"), payload, bool(message.retain)))
-
-    def say(self, topic: str, payload: str) -> None:
-        self._client.publish(f"sayso/home/{topic}", payload, 1)
-
-    def last(self, topic: str) -> Any:
-        return next((payload for name, payload, _ in reversed(self.messages) if name == topic), None)
-
-    def commands(self) -> list[Any]:
-        return [payload for name, payload, _ in self.messages if name == "command"]
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-def until(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for something that a user would see; fail with what it was."""
-    give_up = time.monotonic() + PATIENCE
-    while time.monotonic() < give_up:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    pytest.fail(f"never seen: {what}")
-
-
-class House:
-    """A daemon at work, and everything around it."""
-
-    def __init__(self, folder: Path, microphone: VirtualMicrophone, port: int) -> None:
-        self.folder = folder
-        self.microphone = microphone
-        self.commands = folder / "commands"
-        shutil.copytree(ROOT / "config" / "commands", self.commands)
-        self.notify = NotifySocket(folder / "notify")
-        settings = folder / "sayso.toml"
-        settings.write_text(
-            f'[audio]\nsilence = 1.0\n[commands]\npath = "{self.commands}"\n[mqtt]\nhost = "127.0.0.1"\nport = {port}\n'
-        )
-        self.log = folder / "log"
-        environment = {
-            **{name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"},
-            **microphone.environment,
-            "NOTIFY_SOCKET": str(self.notify.path),
-            "WATCHDOG_USEC": "2000000",
-        }
-        program = str(Path(sys.executable).parent / "sayso")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([program, "--config", str(settings), "run"], env=environment, stderr=log)
-
-    def say(self, name: str) -> None:
-        """Play a recording into the microphone."""
-        samples, rate = soundfile.read(SPEECH / f"{name}.opus", dtype="int16")
-        wav = self.folder / f"{name}.wav"
-        soundfile.write(wav, samples, rate)
-        self.microphone.play(wav)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.notify.close()
-
-
-@pytest.fixture
-def house(tmp_path: Path, virtual_microphone: VirtualMicrophone, broker: PrivateBroker) -> Iterator[House]:
-    """A daemon that listens to the virtual microphone and speaks to the test's broker."""
-    house = House(tmp_path, virtual_microphone, broker.port)
-    yield house
-    house.end()
-
-
-@pytest.fixture
-def listener(broker: PrivateBroker) -> Iterator[Listener]:
-    """A subscriber of the test's broker."""
-    listener = Listener(broker.port)
-    yield listener
-    listener.close()
-
-
-def is_listening(listener: Listener) -> bool:
-    return bool((listener.last("state") or {}).get("listening"))
+from running_daemon import PATIENCE, House, Listener, is_listening, until
 
 
 def test_a_spoken_command_becomes_an_event(house: House, listener: Listener) -> None:
@@ -180,7 +46,10 @@ def test_a_capture_that_stands_still_starves_the_watchdog(house: House, listener
         house.microphone.thaw()
 
 
-def test_a_changed_sentence_is_understood_after_sighup(house: House, listener: Listener) -> None:
+def test_a_changed_sentence_is_understood_after_sighup(
+    start: Callable[..., House], broker: PrivateBroker, listener: Listener
+) -> None:
+    house = start(broker.port, watch=False)
     until(lambda: is_listening(listener), "listening")
     before = listener.last("state")["grammar"]
     (house.commands / "timers.yaml").write_text(
@@ -192,7 +61,10 @@ def test_a_changed_sentence_is_understood_after_sighup(house: House, listener: L
     assert until(listener.commands, "a command")[0]["intent"] == "StopAll"
 
 
-def test_broken_sentences_leave_the_last_good_ones_at_work(house: House, listener: Listener) -> None:
+def test_broken_sentences_leave_the_last_good_ones_at_work(
+    start: Callable[..., House], broker: PrivateBroker, listener: Listener
+) -> None:
+    house = start(broker.port, watch=False)
     until(lambda: is_listening(listener), "listening")
     before = listener.last("state")["grammar"]
     (house.commands / "timers.yaml").write_text("language: en\nintents:\n  X:\n    data: [{sentences: ['(open']}]\n")
@@ -207,10 +79,10 @@ def test_broken_sentences_leave_the_last_good_ones_at_work(house: House, listene
 def test_muting_closes_the_microphone(house: House, listener: Listener) -> None:
     until(lambda: is_listening(listener), "listening")
     assert house.microphone.listeners() == 1
-    listener.say("set/mute", "on")
+    listener.ask("set/mute", "on")
     until(lambda: listener.last("state")["muted"], "muted")
     assert house.microphone.listeners() == 0
-    listener.say("set/mute", "off")
+    listener.ask("set/mute", "off")
     until(lambda: not listener.last("state")["muted"] and is_listening(listener), "listening again")
 
 
@@ -248,3 +120,27 @@ def test_bad_settings_end_it_with_one_line(tmp_path: Path) -> None:
     done = subprocess.run([program, "--config", str(settings), "run"], capture_output=True, text=True, check=False)
     assert done.returncode == 78
     assert done.stderr.splitlines() == [f"sayso: {settings}:2: [mqtt] hots: unknown key (did you mean `host`?)"]
+
+
+def test_a_changed_file_is_read_by_itself(house: House, listener: Listener) -> None:
+    until(lambda: is_listening(listener), "listening")
+    before = listener.last("state")["grammar"]
+    timers = house.commands / "timers.yaml"
+    written = timers.read_text()
+    timers.write_text("language: en\nintents:\n  X:\n    data: [{sentences: ['(open']}]\n")
+    assert "timers.yaml:4" in until(lambda: listener.last("state")["last_error"], "an error")
+    assert listener.last("state")["grammar"] == before
+    timers.write_text(f"{written}\n# mended\n")
+    until(lambda: listener.last("state")["grammar"] != before, "a new grammar")
+    assert listener.last("state")["last_error"] == ""
+    until(lambda: house.notify.count("RELOADING=1") == 2 and house.notify.count("READY=1") == 3, "systemd being told")
+
+
+def test_what_the_rules_of_the_broker_deny_is_shown(start: Callable[..., House]) -> None:
+    with PrivateBroker(acl="topic readwrite #\ntopic deny sayso/home/health\n") as broker:
+        start(broker.port)
+        listener = Listener(broker.port)
+        error = until(lambda: (listener.last("state") or {}).get("last_error"), "an error")
+        assert error.startswith("sayso/home/health: Sayso may not publish it")
+        until(lambda: is_listening(listener), "listening all the same")
+        listener.close()

@@ -1,0 +1,118 @@
+"""The owner's sentences at work, and new ones in the making.
+
+Rule of this file: a grammar is compiled beside the work and takes over whole, or not at all; whatever is
+wrong with the new one, the last good one stays. All methods belong to the main thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Callable, List, Optional, Tuple
+
+from sayso.errors import SaysoError
+from sayso.grammar.compiler import Grammar
+from sayso.grammar.explain import read_sentence
+from sayso.grammar.files import find_template_files
+from sayso.grammar.text import words
+from sayso.recognition.interpret import Meaning, read_tags
+from sayso.records import Command
+
+WATCH_SECONDS = 2.0
+"""Pause between looks at the template files; a file counts as changed when two looks agree on it."""
+
+_Written = Tuple[Tuple[str, int, int], ...]
+"""Path, time of change [ns] and size of every file."""
+
+
+class Sentences:
+    """One grammar at work."""
+
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[], Grammar],
+        post: Callable[[Callable[[], None]], None],
+        on_loaded: Callable[[Optional[SaysoError]], None],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        """Given where the sentences are written and how they are compiled, compile them. Raise GrammarError.
+
+        `post` hands a step to the main thread; `on_loaded` hears there how each later compilation ended,
+        `on_failure` what it died of.
+        """
+        self._path = path
+        self._load = load
+        self._post = post
+        self._on_loaded = on_loaded
+        self._on_failure = on_failure
+        self._loaded = self._seen = written(path)
+        self._loading = False
+        self.behind = False
+        """Whether a reload was asked for too late for the one that has just ended."""
+        self.grammar = load()
+
+    @property
+    def intents(self) -> List[str]:
+        """Return the intents that can come out."""
+        return sorted({sentence.intent for sentence in self.grammar.graph.sentence_ends})
+
+    @property
+    def label(self) -> str:
+        """Return which sentences these are, and how many."""
+        return f"{self.grammar.digest}: {self.grammar.graph.sentences} sentences in {len(self.grammar.files)} files"
+
+    def meaning(self, text: str) -> Optional[Command]:
+        """Given written text, return the command that it is; None if it is none, or could be several."""
+        graph = self.grammar.graph
+        found = [
+            read_tags(output, graph.slot_ends, graph.sentence_ends) for output in read_sentence(graph, words(text))
+        ]
+        if len({_essence(meaning) for meaning in found}) != 1:
+            return None
+        one = found[0]
+        return Command(one.text, one.intent, one.slots, one.raw_slots, confidence=1.0, start=0, end=0, decided=0)
+
+    def have_changed(self) -> bool:
+        """Return whether the files differ from those compiled last and nobody is writing them: ask now and then."""
+        before, self._seen = self._seen, written(self._path)
+        return self._seen == before != self._loaded
+
+    def reload(self) -> bool:
+        """Begin to compile; return whether that is new: while it goes on already, it is done once more afterwards."""
+        self.behind = self._loading
+        if self._loading:
+            return False
+        self._loading = True
+        self._loaded = written(self._path)
+        threading.Thread(target=self._compile, name="reload", daemon=True).start()
+        return True
+
+    def _compile(self) -> None:
+        try:
+            grammar = self._load()
+        except SaysoError as error:
+            self._post(partial(self._finish, None, error))
+        except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
+            self._post(partial(self._on_failure, error))
+        else:
+            self._post(partial(self._finish, grammar, None))
+
+    def _finish(self, grammar: Optional[Grammar], error: Optional[SaysoError]) -> None:
+        self._loading = False
+        self.grammar = grammar or self.grammar
+        self._on_loaded(error)
+
+
+def written(path: Path) -> _Written:
+    """Given a file or folder of templates, return what tells one state of it from another; () where there is none."""
+    try:
+        facts = [(file, file.stat()) for file in find_template_files(path)]
+    except (SaysoError, OSError):
+        return ()
+    return tuple((str(file), fact.st_mtime_ns, fact.st_size) for file, fact in facts)
+
+
+def _essence(meaning: Meaning) -> Tuple[str, str]:
+    return meaning.intent, repr(sorted(meaning.slots.items()))
