@@ -207,7 +207,7 @@ def _write_phones(shard: str, rows: Sequence[tuple[str, Sequence[int]]]) -> None
     part.rename(SHARDS / f"{shard}.phones")
 
 
-def align(network: Network, shard: str, cut: bool, prefix: str) -> str:
+def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1) -> str:
     """Given a shard, write its phones and, if asked, its phrases; return what was found, for people."""
     clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip)]
     speller, samples = Speller([clip.text for clip in clips]), shards.Samples(SHARDS)
@@ -231,6 +231,8 @@ def align(network: Network, shard: str, cut: bool, prefix: str) -> str:
         said.append((clip.key, phones))
         if cut and len(words) > 2:
             for number, (sound, text, its) in enumerate(phrases(np.asarray(samples(clip)), words, spoken, random)):
+                if len(text.split()) < fewest:
+                    continue
                 key = f"{clip.key}#{number}"
                 cuts.append((sound, prefix, clip.speaker, key, text))
                 cut_phones.append((key, its))
@@ -248,9 +250,15 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("--checkpoint", default="last.pt")
     parser.add_argument("--only", default="", help="shards that begin with this")
+    parser.add_argument(
+        "--dev", action="store_true", help="cut the dev speakers' phrases for `evaluate commands`, instead"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     network = averaged(RUNS / options.run / options.checkpoint)
+    if options.dev:
+        print(align(network, "dev-librispeech-test-clean", True, "dev-phrases", fewest=2), flush=True)
+        return
     for shard in shards.names(SHARDS):
         if (
             not shard.startswith(("train-", "synthetic-"))
