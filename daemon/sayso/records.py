@@ -128,6 +128,13 @@ class Hypothesis:
     """Phones on the best unconstrained path."""
     steps: int
     """Output steps decoded."""
+    worst_word: float = 0.0
+    """Of the words, how far the worst falls behind the free path over its own steps [nats per phone, >= 0]: one wrong
+    word in a long sentence."""
+
+
+MARGIN_CAP = 5.0
+"""Largest margin that is told apart [nats]: beyond, nobody doubts."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,10 @@ class Evidence:
     """Phones of the path over phones of the free path, at most 1: what was said and not accounted for."""
     length: float
     """Natural logarithm of the path's phones: long sentences don't fit by chance."""
+    worst_word: float
+    """As `distance`, of the word that fits worst."""
+    margin: float
+    """How much dearer the best sentence of another meaning is [nats, 0 to MARGIN_CAP]."""
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,10 @@ class Calibration(_Section):
     """Weight of the share of free phones that the path accounts for."""
     length: float
     """Weight of the logarithm of the path's phones."""
+    worst_word: float = 0.0
+    """Weight of the distance of the word that fits worst [per nat and phone]."""
+    margin: float = 0.0
+    """Weight of the distance to the best sentence of another meaning [per nat]."""
 
 
 class Decoding(_Section):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Iterator, List, NamedTuple, Tuple
+from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
 import kaldi_decoder
 import kaldifst
@@ -18,10 +18,13 @@ import numpy.typing as npt
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.tags import TAG
-from sayso.records import Hypothesis, Posteriors, Word
+from sayso.records import MARGIN_CAP, Hypothesis, Posteriors, Word
 
-ALTERNATIVE_BEAM = 8.0
-"""How much dearer than the best an alternative may be [nats]; e^-8 is 0.03 %."""
+ALTERNATIVE_BEAM = MARGIN_CAP
+"""How much dearer than the best an alternative may be [nats]; e^-5 is 0.7 %."""
+
+ALTERNATIVE_STATES = 5000
+"""States of the acceptor of alternatives at most; a clear utterance needs ten."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,10 @@ class Decoder:
             else:
                 lines.append(f"{fields[0]} {_cost(fields)}")
         acceptor = kaldifst.compile("\n".join(lines), acceptor=False)
-        kaldifst.rmepsilon(acceptor)
-        paths = kaldifst.shortest_path(kaldifst.determinize(acceptor), n=most)
+        # Without bounds, making the outputs of a noisy utterance deterministic takes exponential time.
+        kaldifst.rmepsilon(acceptor, weight=str(ALTERNATIVE_BEAM))
+        distinct = kaldifst.determinize(acceptor, weight=str(ALTERNATIVE_BEAM), nstate=ALTERNATIVE_STATES)
+        paths = kaldifst.shortest_path(distinct, n=most)
         for labels, cost in sorted(_paths(paths), key=lambda path: path[1]):
             yield tuple(self._graph.symbols[label] for label in labels), cost
 
@@ -136,9 +141,10 @@ class Decoder:
         tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
         acoustic = float(log_probs[np.arange(len(tokens)), tokens].sum())
         best = log_probs.argmax(axis=1)
+        words = tuple(self._words(arcs, origin))
         symbols = self._graph.symbols
         return Hypothesis(
-            words=tuple(self._words(arcs, origin)),
+            words=words,
             tags=tuple(symbols[arc.symbol] for arc in arcs if arc.symbol),
             complete=complete,
             acoustic=acoustic,
@@ -147,7 +153,23 @@ class Decoder:
             phones=self._phones(tokens),
             free_phones=self._phones(best),
             steps=len(log_probs),
+            worst_word=self._worst_word(words, origin, tokens, log_probs),
         )
+
+    def _worst_word(
+        self,
+        words: Sequence[Word],
+        origin: int,
+        tokens: npt.NDArray[np.int64],
+        log_probs: npt.NDArray[np.float32],
+    ) -> float:
+        behind = log_probs.max(axis=1)
+        behind[: len(tokens)] -= log_probs[np.arange(len(tokens)), tokens]
+        worst = 0.0
+        for word in words:
+            rows = slice((word.start - origin) // self._settings.step, (word.end - origin) // self._settings.step)
+            worst = max(worst, float(behind[rows].sum()) / max(1, self._phones(tokens[rows])))
+        return worst
 
     def _phones(self, tokens: npt.NDArray[np.int64]) -> int:
         """Given a token a row, return how many phones CTC reads in them."""

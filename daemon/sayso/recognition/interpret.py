@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, SentenceEnd, SlotEnd
-from sayso.records import Evidence, Hypothesis
+from sayso.records import MARGIN_CAP, Evidence, Hypothesis
 
-FEWEST_FREE_PHONES = 2
+FEWEST_FREE_PHONES = 1
 """Below this many phones in the unconstrained path, nobody spoke."""
 
 
@@ -29,6 +29,8 @@ class Calibration:
     distance: float = -6.0
     coverage: float = 3.0
     length: float = 0.5
+    worst_word: float = 0.0
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,15 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     return Meaning(" ".join(words), intent, slots, raw, template)
 
 
-def weigh(hypothesis: Hypothesis) -> Evidence:
-    """Given a path, return the evidence for it."""
+def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
+    """Given a path, and how much dearer the best one of another meaning is [nats], return the evidence for it."""
     phones = max(hypothesis.phones, 1)
     return Evidence(
         distance=(hypothesis.free - hypothesis.acoustic) / phones,
         coverage=min(phones, hypothesis.free_phones) / max(phones, hypothesis.free_phones, 1),
         length=math.log(phones),
+        worst_word=hypothesis.worst_word,
+        margin=min(max(margin, 0.0), MARGIN_CAP),
     )
 
 
@@ -82,6 +86,8 @@ def confidence(evidence: Evidence, calibration: Calibration) -> float:
         + calibration.distance * evidence.distance
         + calibration.coverage * evidence.coverage
         + calibration.length * evidence.length
+        + calibration.worst_word * evidence.worst_word
+        + calibration.margin * evidence.margin
     )
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
 

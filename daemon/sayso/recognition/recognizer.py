@@ -6,9 +6,10 @@ person speaks; at the end only the network's look-ahead is left, which is fed wi
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterator, List, Mapping
+from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from sayso.recognition.interpret import (
     weigh,
 )
 from sayso.records import (
+    MARGIN_CAP,
     Alternative,
     Command,
     Evidence,
@@ -43,6 +45,9 @@ from sayso.records import (
 
 AMBIGUITY = 0.1
 """Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
+
+_SEARCHED = 16
+"""Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
 
 _UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_speech"}
 """Ends of an utterance after which it is not judged, and the reason that is given."""
@@ -146,18 +151,19 @@ class Recognizer:
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
-            evidence = weigh(hypothesis) if hypothesis else None
-            probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
+            rivals = self._rivals(meaning) if hypothesis and hypothesis.complete else []
+            evidence = weigh(hypothesis, rivals[0][1] if rivals else MARGIN_CAP) if hypothesis else None
+            probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
             reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
-            alternatives = self._alternatives(meaning, probability) if not reason else []
         if reason == "no_speech":
             # What the search made of a click is not worth telling.
             meaning = None
-        rivals = [rival for rival, difference in alternatives if difference < AMBIGUITY]
-        shown = tuple(rival for rival, _ in alternatives[: self._settings.alternatives])
-        if reason or meaning is None or hypothesis is None or rivals:
-            return self._reject(reason or "ambiguous", meaning, probability, shown, evidence, end, began)
+        if not reason and rivals and rivals[0][1] < AMBIGUITY:
+            reason = "ambiguous"
+        shown = self._alternatives(rivals, probability)
+        if reason or meaning is None or hypothesis is None:
+            return self._reject(reason, meaning, probability, shown, evidence, end, began)
         return Command(
             text=meaning.text,
             intent=meaning.intent,
@@ -203,23 +209,27 @@ class Recognizer:
         everywhere = self._settings.min_confidence
         return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
 
-    def _alternatives(self, meaning: Meaning | None, probability: float) -> List[tuple[Alternative, float]]:
+    def _rivals(self, meaning: Meaning | None) -> List[tuple[Meaning, float]]:
         """Return what else it might mean, each with how much dearer it is [nats], cheapest first."""
-        found = self._decoder.alternatives(self._settings.alternatives + 1)
+        found = self._decoder.alternatives(_SEARCHED)
         if not found or meaning is None:
             return []
-        least = found[0][1]
-        total = sum(np.exp(least - cost) for _, cost in found)
-        said = {(meaning.intent, repr(meaning.slots))}
-        result: List[tuple[Alternative, float]] = []
+        said = {_sense(meaning)}
+        rivals: List[tuple[Meaning, float]] = []
         for output, cost in found:
             other = self._meaning(output)
-            if (key := (other.intent, repr(other.slots))) in said:
-                continue
-            said.add(key)
-            share = probability * float(np.exp(least - cost) / total)
-            result.append((Alternative(other.text, other.intent, other.slots, share), cost - least))
-        return result
+            if _sense(other) not in said:
+                said.add(_sense(other))
+                rivals.append((other, cost - found[0][1]))
+        return rivals
+
+    def _alternatives(self, rivals: Sequence[tuple[Meaning, float]], probability: float) -> tuple[Alternative, ...]:
+        """Share the probability among the best path and its rivals, by their costs."""
+        shares = [math.exp(-dearer) for _, dearer in rivals]
+        return tuple(
+            Alternative(other.text, other.intent, other.slots, probability * share / (1 + sum(shares)))
+            for (other, _), share in zip(rivals[: self._settings.alternatives], shares)
+        )
 
     def _reject(
         self,
@@ -256,3 +266,8 @@ class Recognizer:
         began = self._clock()
         yield
         self._spent[stage] = self._spent.get(stage, 0.0) + self._clock() - began
+
+
+def _sense(meaning: Meaning) -> tuple[str, str]:
+    """Given a meaning, return what a house makes of it: two that are the same can't be told apart by what they do."""
+    return meaning.intent, repr(sorted(meaning.slots.items()))
