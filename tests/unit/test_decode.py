@@ -22,7 +22,15 @@ from sayso.records import Hypothesis, Posteriors
 
 STEP = 640
 PRIOR = np.log(np.array([0.6, *[0.4 / 11] * 11], np.float32))
-WIDE = DecoderSettings(log_prior=PRIOR, blank=BLANK, prior_weight=0.7, beam=1000.0, max_active=100_000, step=STEP)
+WIDE = DecoderSettings(
+    log_prior=PRIOR,
+    blank=BLANK,
+    prior_weight=0.7,
+    beam=1000.0,
+    max_active=100_000,
+    alternative_beam=1000.0,
+    step=STEP,
+)
 """A search that drops nothing, as a judge's must."""
 USUAL = DecoderSettings(log_prior=PRIOR, blank=BLANK, prior_weight=0.7, beam=16.0, max_active=200, step=STEP)
 
@@ -219,7 +227,7 @@ def test_alternatives_are_different_sentences_cheapest_first_beginning_with_the_
 
 def test_the_runner_up_of_a_clear_sentence_is_the_one_that_sounds_most_like_it() -> None:
     words = acceptor(contents(["set two", "let two", "ill tools sunset"]))
-    found = _decoded(graph(words), _clean(["set", "two"], 1, sure=0.5)).alternatives(3)
+    found = _decoded(graph(words), _clean(["set", "two"], 1, sure=0.3)).alternatives(3)
     heard = [" ".join(one for one in output if not one.startswith(TAG)) for output, _ in found]
     assert heard[:2] == ["set two", "let two"]
 
@@ -258,3 +266,12 @@ def test_a_narrow_search_finds_the_same_sentence_in_clear_speech() -> None:
     found = _decoded(graph(words), log_probs, how=USUAL)
     assert [word.text for word in _best(found).words] == ["see", "ten", "lids"]
     assert found.alternatives(3)[0][0] == _best(found).tags
+
+
+def test_ten_seconds_of_nonsense_have_no_more_alternatives_than_asked_for() -> None:
+    one = f"({'|'.join(sorted(SAID))})"
+    words = acceptor(contents([" ".join([f"[{one}]"] * 12 + [one])]))
+    decoder = _decoded(graph(words), _posteriors(250, 7, 1.0), how=USUAL)
+    found = decoder.alternatives(16)
+    assert len({output for output, _ in found}) == len(found) == 16
+    assert found[0][1] == pytest.approx(_best(decoder).cost, abs=0.01)

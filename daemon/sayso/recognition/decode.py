@@ -41,6 +41,8 @@ class DecoderSettings:
     """Paths this much dearer than the best are dropped [nats]."""
     max_active: int = 3000
     """Paths kept at most, for bounded time in noise."""
+    alternative_beam: float = 8.0
+    """The beam of the search for alternatives: narrow, because nothing else bounds its time [nats]."""
     step: int = 640
     """Samples an output row stands for."""
 
@@ -105,7 +107,9 @@ class Decoder:
         """
         if not self._rows:
             return []
-        options = kaldi_decoder.LatticeSimpleDecoderConfig(beam=self._settings.beam, lattice_beam=ALTERNATIVE_BEAM)
+        options = kaldi_decoder.LatticeSimpleDecoderConfig(
+            beam=self._settings.alternative_beam, lattice_beam=ALTERNATIVE_BEAM
+        )
         search = kaldi_decoder.LatticeSimpleDecoder(self._graph.fst, options)
         if not search.decode(kaldi_decoder.DecodableCtc(self._scores(self._log_probs()))):
             return []
