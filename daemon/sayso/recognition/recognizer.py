@@ -152,7 +152,7 @@ class Recognizer:
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
-            rivals = self._rivals(meaning) if hypothesis and hypothesis.complete else []
+            rivals = self._rivals(meaning, hypothesis.cost) if hypothesis and hypothesis.complete else []
             evidence = weigh(hypothesis, rivals[0][1] if rivals else MARGIN_CAP) if hypothesis else None
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
             reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
@@ -209,8 +209,11 @@ class Recognizer:
         everywhere = self._settings.min_confidence
         return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
 
-    def _rivals(self, meaning: Meaning | None) -> List[tuple[Meaning, float]]:
-        """Return what else it might mean, each with how much dearer it is [nats], cheapest first."""
+    def _rivals(self, meaning: Meaning | None, least: float) -> List[tuple[Meaning, float]]:
+        """Given the best path's meaning and cost, return what else it might mean, each with how much dearer [nats].
+
+        The cheapest comes first. The best path itself may be missing among what is found: the search is a narrow one.
+        """
         found = self._decoder.alternatives(_SEARCHED)
         if not found or meaning is None:
             return []
@@ -220,7 +223,7 @@ class Recognizer:
             other = self._meaning(output)
             if _sense(other) not in said:
                 said.add(_sense(other))
-                rivals.append((other, cost - found[0][1]))
+                rivals.append((other, max(0.0, cost - least)))
         return rivals
 
     def _alternatives(self, rivals: Sequence[tuple[Meaning, float]], probability: float) -> tuple[Alternative, ...]:
