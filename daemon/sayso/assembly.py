@@ -10,10 +10,11 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
+from sayso import __version__
 from sayso.audio.gate import Gate, GateSettings
 from sayso.audio.microphone import Microphone
 from sayso.audio.vad import Vad
@@ -22,6 +23,10 @@ from sayso.config import Config
 from sayso.errors import AcceleratorError, ModelError
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.mqtt.contract import Contract
+from sayso.mqtt.conversation import Conversation
+from sayso.mqtt.discovery import Discovery
+from sayso.mqtt.hermes import Hermes, HermesSettings
+from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.decode import DecoderSettings
@@ -30,6 +35,7 @@ from sayso.recognition.interpret import Calibration
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.tflite import TfliteNetwork, check_golden, load_delegate, streaming
+from sayso.records import Command
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +138,19 @@ def channel(config: Config) -> Optional[int]:
 def make_contract(config: Config, instance: str) -> Contract:
     """Given the settings and a name for this start of the daemon, return how it speaks on MQTT."""
     return Contract(config.mqtt.site, instance, config.mqtt.time_to_live)
+
+
+def make_discovery(config: Config, contract: Contract, intents: Sequence[str]) -> Discovery:
+    """Given the settings and the intents that can come out, return Sayso's entry at Home Assistant."""
+    settings = HomeAssistantSettings(**config.home_assistant.model_dump())
+    return Discovery(HomeAssistant(contract, settings, __version__, tuple(intents)))
+
+
+def make_conversation(config: Config, contract: Contract, meaning: Callable[[str], Optional[Command]]) -> Conversation:
+    """Given the settings and what a text means, return Sayso's part in Hermes. Raise ConfigError for a wrong site."""
+    values: Dict[str, Any] = config.hermes.model_dump(exclude={"sites", "timeout"})
+    hermes = Hermes(contract, HermesSettings(**values, sites=tuple(config.hermes.sites)))
+    return Conversation(hermes, config.hermes.timeout, meaning)
 
 
 def mqtt_settings(config: Config) -> MqttSettings:

@@ -162,6 +162,35 @@ class MqttConfig(_Section):
     )
 
 
+class HomeAssistantConfig(_Section):
+    """Home Assistant finds Sayso by itself, if it uses the same broker."""
+
+    discovery: bool = Field(default=True, description="introduce Sayso; off: what was introduced before is taken back")
+    prefix: str = Field(
+        default="homeassistant",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+        description="Home Assistant's own setting, `discovery prefix`",
+    )
+    name: str = Field(default="", description="name of the device there; empty: made from [mqtt] site")
+
+
+class HermesConfig(_Section):
+    """The Hermes protocol, for flows that were made for Rhasspy or Snips."""
+
+    enabled: bool = Field(default=False, description="speak it")
+    sites: List[str] = Field(
+        default_factory=list,
+        description="site ids answered to; the first is named when nobody has asked; empty: [mqtt] site",
+    )
+    dialogue_manager: bool = Field(
+        default=False, description="another program leads dialogues: in one, an intent waits for its hermes/nlu/query"
+    )
+    language: str = Field(default="en", description="what messages say the language is")
+    timeout: float = Field(
+        default=15.0, ge=1, le=120, description="who asked for a command and gets none is told so after this [s]"
+    )
+
+
 class LogConfig(_Section):
     """What the journal is told."""
 
@@ -180,6 +209,8 @@ class Config(_Section):
     commands: CommandsConfig = Field(default_factory=CommandsConfig)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
     mqtt: MqttConfig = Field(default_factory=MqttConfig)
+    home_assistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)
+    hermes: HermesConfig = Field(default_factory=HermesConfig)
     log: LogConfig = Field(default_factory=LogConfig)
 
 

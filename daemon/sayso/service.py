@@ -11,6 +11,7 @@ thread that dies takes the process with it, and systemd starts a new one.
 from __future__ import annotations
 
 import logging
+import random
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Callable, Optional
+from typing import Callable, Iterable, Optional
 
 from sayso import __version__, health
 from sayso.assembly import (
@@ -27,6 +28,8 @@ from sayso.assembly import (
     load_grammar,
     load_model,
     make_contract,
+    make_conversation,
+    make_discovery,
     make_microphone,
     make_pipeline,
     make_recognizer,
@@ -37,8 +40,8 @@ from sayso.errors import BrokerError, SaysoError
 from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
-from sayso.mqtt.requests import Listen, Reload, SetMinConfidence, SetMode, SetMute, parse
-from sayso.records import Command, Outcome, State
+from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, parse
+from sayso.records import Command, Message, Outcome, State
 from sayso.sentences import WATCH_SECONDS, Sentences
 
 logger = logging.getLogger(__name__)
@@ -51,6 +54,9 @@ STOP_SECONDS = 0.8
 
 MAX_REQUESTS = 64
 """Messages from the broker that may wait; a house asks for one thing at a time."""
+
+BIRTH_SECONDS = (1.0, 5.0)
+"""When Home Assistant has started, all state is sent again after a time drawn from these: it has much to read then."""
 
 _TICK = 0.25
 
@@ -75,12 +81,16 @@ class Service:
         self._pipeline = make_pipeline(config, recognizer)
         self._microphone = make_microphone(config)
         self._contract = make_contract(config, uuid.uuid4().hex)
+        self._conversation = make_conversation(config, self._contract, self._sentences.meaning)
+        self._discovery = make_discovery(config, self._contract, self._sentences.intents)
+        requests = [self._contract.topic(one.name) for one in TOPICS if _is_heard(one)]
         self._broker = Broker(
             mqtt_settings(config),
             _client_id(),
             online=self._contract.status(True),
             offline=self._contract.status(False),
-            subscriptions=[self._contract.topic(one.name) for one in TOPICS if _is_heard(one)],
+            subscriptions=[*requests, *self._discovery.subscriptions, *self._conversation.subscriptions],
+            recall=self._discovery.recall,
             on_message=self._receive,
             on_status=lambda status: self._inbox.put(lambda: self._broker_changed(status)),
             on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
@@ -118,8 +128,10 @@ class Service:
                 before = signal.signal(number, lambda *_, handle=handle: self._inbox.put(handle))
                 stack.callback(signal.signal, number, before)
             stack.callback(health.say, "stopped")
+            self._say(self._discovery.begin())
             self._broker.start()
             stack.callback(self._broker.stop, STOP_SECONDS)
+            stack.callback(lambda: self._say(self._conversation.end()))
             self._microphone.open()
             stack.callback(self._microphone.close, STOP_SECONDS)
             worker.start()
@@ -163,10 +175,14 @@ class Service:
         if self._listen_until is not None and now >= self._listen_until:
             self._listen_until = None
             self._open_or_close()
+        if self._conversation.listening and (silence := self._conversation.timed_out(now, self._pipeline.hearing)):
+            self._say(silence)
+            self._open_or_close()
         status = self._microphone.status
+        why_closed = "muted" if self._state.muted else "silenced: by hermes/asr/toggleOff"
         self._state = replace(
             self._state,
-            microphone="muted" if self._state.muted else status,
+            microphone=why_closed if self._is_shut else status,
             listening=status.startswith("ok"),
             hearing=self._pipeline.hearing,
         )
@@ -230,32 +246,41 @@ class Service:
             self._state = replace(self._state, last_error=line)
 
     def _heard_from_broker(self, topic: str, payload: bytes, retained: bool) -> None:
-        rival = self._contract.other_publisher(topic, payload, retained)
-        if rival:
-            if rival != self._state.last_error:
-                self._complain(rival)
-            return
-        if topic == self._contract.topic("state"):
-            return
-        name = topic[len(self._contract.topic("")) :]
         try:
-            request = parse(name, payload, retained)
-            if isinstance(request, SetMute):
-                self._state = replace(self._state, muted=request.muted)
-            elif isinstance(request, SetMode):
-                self._set_mode(request.mode)
-            elif isinstance(request, Listen):
-                self._listen_until = time.monotonic() + request.seconds if request.seconds else None
-            elif isinstance(request, Reload):
-                self._reload()
-            elif isinstance(request, SetMinConfidence):
-                self._min_confidence = request.confidence
-                self._use_sentences()
+            if topic == self._contract.topic("state"):
+                self._look_for_rival(topic, payload, retained)
+            elif topic in self._discovery.recall:
+                self._say(self._discovery.recalled(payload, retained))
+            elif topic in self._discovery.subscriptions:
+                if self._discovery.is_birth(topic, payload):
+                    self._broker.publish_state_again(random.uniform(*BIRTH_SECONDS))  # noqa: S311 - no secret
+            elif topic in self._conversation.subscriptions:
+                self._say(self._conversation.heard(topic, payload, retained, time.monotonic()))
+                self._open_or_close()
+            else:
+                self._obey(parse(topic[len(self._contract.topic("")) :], payload, retained))
+                self._open_or_close()
         except SaysoError as error:
             self._complain(str(error))
-            return
+
+    def _look_for_rival(self, topic: str, payload: bytes, retained: bool) -> None:
+        rival = self._contract.other_publisher(topic, payload, retained)
+        if rival and rival != self._state.last_error:
+            self._complain(rival)
+
+    def _obey(self, request: Request) -> None:
+        if isinstance(request, SetMute):
+            self._state = replace(self._state, muted=request.muted)
+        elif isinstance(request, SetMode):
+            self._set_mode(request.mode)
+        elif isinstance(request, Listen):
+            self._listen_until = time.monotonic() + request.seconds if request.seconds else None
+        elif isinstance(request, Reload):
+            self._reload()
+        else:
+            self._min_confidence = request.confidence
+            self._use_sentences()
         logger.info("%s", request)
-        self._open_or_close()
 
     def _set_mode(self, mode: str) -> None:
         if mode == "wake":
@@ -263,12 +288,30 @@ class Service:
         self._state = replace(self._state, mode=mode)
 
     def _open_or_close(self) -> None:
-        """Hold the microphone open only while its sound may be used: muted, or not asked to listen, it is closed."""
-        wanted = not self._state.muted and (self._state.mode != "push" or self._listen_until is not None)
-        if wanted:
+        """Hold the microphone open only while its sound may be used."""
+        if self._state.muted:
+            self._say(self._conversation.deaf(f"{self._contract.topic('set/mute')}: the microphone is muted"))
+        asked = self._state.mode != "push" or self._listen_until is not None or self._conversation.listening
+        if asked and not self._is_shut:
             self._microphone.open()
         else:
             self._microphone.close()
+
+    @property
+    def _is_shut(self) -> bool:
+        """Return whether nothing may be heard, whoever asks for it."""
+        return self._state.muted or self._conversation.silenced
+
+    def _answer(self, outcome: Outcome, stamp: Stamp) -> None:
+        """Tell whoever asked for it what was said; then, on request only, nothing more is listened for."""
+        if isinstance(outcome, Command):
+            self._listen_until = None
+        self._say(self._conversation.answer(outcome, stamp))
+        self._open_or_close()
+
+    def _say(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._broker.publish(message)
 
     # The sentences.
 
@@ -282,6 +325,7 @@ class Service:
             self._complain(f"sentences not reloaded, the last good ones stay: {error}")
         else:
             self._use_sentences()
+            self._say(self._discovery.with_intents(self._sentences.intents))
             self._state = replace(self._state, grammar=self._sentences.label, last_error="")
             logger.info("sentences reloaded: %s", self._state.grammar)
         health.ready(self._summary())
@@ -311,7 +355,8 @@ class Service:
     def _publish(self, outcome: Outcome) -> None:
         now = time.time()
         stamp = Stamp(id=str(uuid.uuid4()), heard=now - outcome.timings.final / 1000, now=now)
-        self._broker.publish(self._contract.outcome(outcome, stamp))
+        self._say([self._contract.outcome(outcome, stamp), *self._discovery.events(outcome, stamp)])
+        self._inbox.put(lambda: self._answer(outcome, stamp))
         self._record.add(outcome)
         if isinstance(outcome, Command):
             fields = {
@@ -324,16 +369,10 @@ class Service:
                 outcome.text, outcome.intent, dict(outcome.slots), outcome.confidence, outcome.timings.final,
                 extra=fields,
             )  # fmt: skip
-            if self._state.mode == "push":
-                self._inbox.put(self._listened)
             return
         # What was not meant for us is nobody's business: the journal gets the reason, not the words.
         fields = {"SAYSO_REASON": outcome.reason, "SAYSO_ID": stamp.id}
         logger.info("rejected: %s (%.2f)", outcome.reason, outcome.confidence, extra=fields)
-
-    def _listened(self) -> None:
-        self._listen_until = None
-        self._open_or_close()
 
 
 def _client_id() -> str:

@@ -1,0 +1,93 @@
+"""The daemon among others: Home Assistant finds it by itself, Hermes flows get their answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Callable
+
+import pytest
+from private_broker import PrivateBroker
+from running_daemon import House, Listener, is_listening, until
+
+ENTRY = "homeassistant/device/sayso_home/config"
+HERMES = "[hermes]\nenabled = true\ntimeout = 5.0\n"
+
+
+def ask_hermes(listener: Listener, verb: str, **fields: Any) -> None:
+    listener.publish(f"hermes/{verb}", json.dumps({"siteId": "home", **fields}))
+
+
+def test_home_assistant_finds_it_and_is_told_again_when_it_has_started(house: House, listener: Listener) -> None:
+    entry = until(lambda: listener.last(ENTRY), "the entry")
+    assert "intent_HassCancelTimer" in entry["components"]
+    until(lambda: is_listening(listener), "listening")
+    listener.publish("homeassistant/status", "online")
+    until(lambda: len(listener.all(ENTRY)) > 1, "the entry again")
+    assert listener.last(ENTRY) == entry
+    house.say("cancel_timer")
+    event = until(lambda: listener.last("event"), "an event")
+    assert event["event_type"] == "recognised"
+    assert event["id"] == until(listener.commands, "a command")[0]["id"]
+
+
+def test_triggers_of_sentences_that_are_no_more_are_taken_back(house: House, listener: Listener) -> None:
+    before = until(lambda: listener.last(ENTRY), "the entry")["components"]["intent_HassCancelTimer"]
+    assert before["subtype"] == "HassCancelTimer"
+    until(lambda: is_listening(listener), "listening")
+    (house.commands / "timers.yaml").unlink()
+    until(
+        lambda: listener.last(ENTRY)["components"]["intent_HassCancelTimer"] == {"platform": "device_automation"},
+        "the trigger being taken back",
+    )
+
+
+def test_switched_off_it_takes_back_what_was_introduced_before(
+    start: Callable[..., House], broker: PrivateBroker, listener: Listener
+) -> None:
+    listener.publish(ENTRY, '{"components":{"mute":{"platform":"switch"}}}', retain=True)
+    until(lambda: listener.last(ENTRY), "an earlier entry")
+    start(broker.port, more="[home_assistant]\ndiscovery = false\n")
+    until(lambda: listener.last(ENTRY) == "", "the entry being taken back")
+    until(lambda: is_listening(listener), "listening")
+    assert len(listener.all(ENTRY)) == 2
+
+
+@pytest.fixture
+def hermes(start: Callable[..., House], broker: PrivateBroker, listener: Listener) -> House:
+    """A daemon that speaks Hermes, listening."""
+    house = start(broker.port, more=HERMES)
+    until(lambda: is_listening(listener), "listening")
+    return house
+
+
+def test_a_question_by_hermes_is_answered_with_what_was_said_or_with_silence(hermes: House, listener: Listener) -> None:
+    ask_hermes(listener, "asr/startListening", sessionId="s1")
+    captured = until(lambda: listener.last("hermes/asr/textCaptured"), "an answer")
+    assert (captured["text"], captured["sessionId"]) == ("", "s1")
+    ask_hermes(listener, "asr/startListening", sessionId="s2")
+    hermes.say("cancel_timer")
+    intent = until(lambda: listener.last("hermes/intent/HassCancelTimer"), "the intent")
+    assert intent["input"] == "cancel timer"
+    assert intent["sessionId"] == listener.last("hermes/asr/textCaptured")["sessionId"] == "s2"
+
+
+def test_hermes_can_ask_what_a_text_means_and_for_silence(hermes: House, listener: Listener) -> None:
+    ask_hermes(listener, "nlu/query", input="Cancel timer", id="q")
+    parsed = until(lambda: listener.last("hermes/nlu/intentParsed"), "the meaning")
+    assert parsed["intent"]["intentName"] == "HassCancelTimer"
+    ask_hermes(listener, "asr/toggleOff", reason="ttsSay")
+    until(lambda: listener.last("state")["microphone"].startswith("silenced"), "silence")
+    until(lambda: hermes.microphone.listeners() == 0, "the microphone being closed")
+    ask_hermes(listener, "asr/toggleOn", reason="ttsSay")
+    until(lambda: is_listening(listener), "listening again")
+
+
+@pytest.mark.usefixtures("hermes")
+def test_while_it_listens_on_request_only_hermes_may_request(listener: Listener) -> None:
+    listener.ask("set/mode", "push")
+    until(lambda: not is_listening(listener), "the microphone being closed")
+    ask_hermes(listener, "asr/startListening", sessionId="s1")
+    until(lambda: is_listening(listener), "listening")
+    ask_hermes(listener, "asr/stopListening", sessionId="s1")
+    until(lambda: listener.last("hermes/asr/textCaptured"), "silence")
+    until(lambda: not is_listening(listener), "the microphone being closed again")
