@@ -21,7 +21,10 @@ class Progress(Enum):
     UNFINISHED = auto()
     """The beginning of a sentence."""
     UNKNOWN = auto()
-    """Nothing that fits: noise, or no command."""
+    """Speech that fits nothing."""
+    NOTHING = auto()
+    """No phone at all: a click, a chime, a door. What follows is better heard on its own, by features that have not
+    got used to the noise."""
 
 
 @dataclass(frozen=True)
@@ -46,4 +49,5 @@ class EndpointSettings:
             Progress.CONTINUABLE: self.continuable,
             Progress.UNFINISHED: self.unfinished,
             Progress.UNKNOWN: self.unknown,
+            Progress.NOTHING: self.finished,
         }

@@ -134,7 +134,7 @@ class Recognizer:
         self._flush(features, acoustic, self._glimpse)
         hypothesis = self._glimpse.best(self._opened.start)
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
-            return Progress.UNKNOWN
+            return Progress.NOTHING
         if not hypothesis.complete:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
