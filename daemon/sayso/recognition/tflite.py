@@ -19,8 +19,8 @@ from sayso.errors import AcceleratorError, ModelError
 from sayso.recognition.acoustic import AcousticStream, Frames, States, Streaming
 from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
 
-_RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter")
-"""The interpreter and its successor; they can't be installed together, see pyproject."""
+_RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+"""The successor, where it is installed, and the interpreter that it succeeds."""
 
 DELEGATE = "libedgetpu.so.1"
 
