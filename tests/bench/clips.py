@@ -23,8 +23,8 @@ LEAD, TAIL = 0.5, 2.0
 NOISE = 4.0
 """Standard deviation of that noise, of 32768 (-78 dBFS: a quiet room through a cheap microphone)."""
 
-AUDIBLE = 0.03
-"""Speech is louder than this share of the recording's loudest 20 ms (-30 dB)."""
+AUDIBLE = 2.5
+"""Speech is this many times louder than the recording's own noise (8 dB), the level that a fifth of it stays below."""
 
 SILENCE = 60.0
 """Length of the recording that holds nothing but the noise [s]."""
@@ -69,7 +69,7 @@ def _write(file: Path, said: str, folder: Path, noise: np.random.Generator) -> C
     sound, rate = soundfile.read(file, dtype="float32", always_2d=True)
     mono = soxr.resample(sound.mean(axis=1), rate, RATE) * 32768
     clean = np.concatenate([np.zeros(round(LEAD * RATE)), mono, np.zeros(round(TAIL * RATE))])
-    start, end = _speech(clean)
+    start, end = (LEAD + at for at in _speech(mono))
     path = folder / f"{file.stem}.raw"
     heard = clean + _noise(len(clean) / RATE, noise)
     np.clip(np.rint(heard), -32768, 32767).astype(np.int16).tofile(path)
@@ -86,5 +86,5 @@ def _speech(sound: npt.NDArray[np.float64]) -> tuple[float, float]:
     step = RATE // 50
     frames = sound[: len(sound) // step * step].reshape(-1, step)
     level = np.sqrt((frames**2).mean(axis=1))
-    audible = np.flatnonzero(level > AUDIBLE * level.max())
+    audible = np.flatnonzero(level > AUDIBLE * np.quantile(level, 0.2))
     return float(audible[0]) / 50, float(audible[-1] + 1) / 50

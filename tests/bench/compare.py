@@ -82,7 +82,7 @@ class Result:
 
 def main() -> None:
     options = _options()
-    console = Console(stderr=options.json)
+    console = Console(stderr=options.json, width=100)
     with tempfile.TemporaryDirectory() as name, console.status("") as status:
         folder = Path(name)
         status.update("Recordings and grammar")
@@ -256,10 +256,10 @@ def _table(results: Sequence[Result]) -> Table:
         ("start-up [s]", "start", "{:.2f}"),
         ("memory when ready [MiB]", "ready_memory", "{:.0f}"),
         ("most memory [MiB]", "memory", "{:.0f}"),
-        ("processor seconds per second of speech", "speech_cpu", "{:.4f}"),
-        ("processor seconds per second of silence", "silence_cpu", "{:.5f}"),
-        ("end of speech to command, median [ms]", "latency", "{:.0f}"),
-        ("end of speech to command, 95th percentile [ms]", "latency_p95", "{:.0f}"),
+        ("CPU s per s of speech", "speech_cpu", "{:.4f}"),
+        ("CPU s per s of silence", "silence_cpu", "{:.5f}"),
+        ("end to command, median [ms]", "latency", "{:.0f}"),
+        ("end to command, 95 % [ms]", "latency_p95", "{:.0f}"),
     ):
         values = [getattr(one, key) for one in results]
         ratio = [f"{values[1] / values[0]:.2f}"] if len(values) == 2 and values[0] else []
@@ -285,7 +285,7 @@ def _notes(recordings: Sequence[clips.Clip], uncovered: Sequence[str], missing: 
     notes = [
         f"{len(recordings)} recordings, {seconds:.0f} s of speech; {clips.SILENCE:.0f} s of silence (faint noise).",
         "All costs are processor time. Latency: audio time of the decision plus processing, less the end of speech, "
-        "which is where the recording was last within 30 dB of its loudest.",
+        "which is where the recording was last 8 dB above its own noise.",
         "A command is right if it is the only one heard and means what was said (intent and slots).",
         "PocketSphinx: Endpointer and Decoder at their defaults, JSGF of the same templates, made easier for it: no "
         'skip words ("please"), and of long lists of numbers only those that are said and '

@@ -64,7 +64,7 @@ def main() -> None:
     if options.size:
         print(json.dumps(measure(options.size, options.model)))
         return
-    console = Console(stderr=options.json)
+    console = Console(stderr=options.json, width=100)
     results = []
     with console.status("") as status:
         for size in LISTS:
@@ -173,7 +173,7 @@ def _most_memory() -> float:
 
 def _table(results: Sequence[Dict[str, Any]]) -> Table:
     table = Table(title="Grammars by size: processor time on one thread, memory of the whole process", box=SIMPLE_HEAD)
-    for column in ("sentences", "compiled in", "states", "arcs", "process", "search per s", "found"):
+    for column in ("sentences", "compiled in", "states", "arcs", "memory", "search per s", "found"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in results:
         table.add_row(
