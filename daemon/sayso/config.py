@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Literal, Optional, Tuple, Type
+from typing import Annotated, Any, Dict, Iterator, List, Literal, Optional, Tuple, Type
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -178,7 +178,7 @@ class HermesConfig(_Section):
     """The Hermes protocol, for flows that were made for Rhasspy or Snips."""
 
     enabled: bool = Field(default=False, description="speak it")
-    sites: List[str] = Field(
+    sites: List[Annotated[str, Field(pattern=r"^[^+#/\x00-\x1f]{1,64}$")]] = Field(
         default_factory=list,
         description="site ids answered to; the first is named when nobody has asked; empty: [mqtt] site",
     )

@@ -235,7 +235,7 @@ class State:
     """Whether sound is being captured and judged."""
     muted: bool
     microphone: str
-    """`ok: <name>`, or one word and why: `missing`, `stalled`, `silent`, `muted`."""
+    """`ok: <name>`, or one word and why: `missing`, `stalled`, `silent`, `silenced`, `muted`."""
     accelerator: str
     """`cpu` or `edgetpu:<device>`, and why."""
     model: str

@@ -144,3 +144,19 @@ def test_what_the_rules_of_the_broker_deny_is_shown(start: Callable[..., House])
         assert error.startswith("sayso/home/health: Sayso may not publish it")
         until(lambda: is_listening(listener), "listening all the same")
         listener.close()
+
+
+def test_a_flood_of_requests_does_no_harm(house: House, listener: Listener) -> None:
+    until(lambda: is_listening(listener), "listening")
+    house.process.send_signal(signal.SIGSTOP)
+    for number in range(1000):
+        listener.ask("set/min_confidence", str(number % 2))
+    house.process.send_signal(signal.SIGCONT)
+    until(lambda: listener.last("state")["min_confidence"] in (0, 1), "some being obeyed")
+
+    def muted() -> bool:
+        listener.ask("set/mute", "on")  # it may be among those that are not read
+        return bool(listener.last("state")["muted"])
+
+    until(muted, "obedience after the flood")
+    assert house.process.poll() is None

@@ -78,6 +78,8 @@ def test_settings_in_force_read_back_as_they_are() -> None:
         ('[mqtt]\nsite = ""', "s.toml:2: [mqtt] site: string should match pattern"),
         ('[model]\naccelerator = "gpu"', "s.toml:2: [model] accelerator: input should be 'auto', 'edgetpu' or 'cpu'"),
         ('[mqtt]\nalpn = ["x", 1]', "s.toml:2: [mqtt] alpn.1: input should be a valid string (it is 1)"),
+        ('[hermes]\nsites = ["a", "b/c"]', "s.toml:2: [hermes] sites.1: string should match pattern"),
+        ('[home_assistant]\nprefix = "#"', "s.toml:2: [home_assistant] prefix: string should match pattern"),
         ("audio = 3", "s.toml:1: [audio]: is a section (write [audio] on a line of its own, its keys below)"),
         ("[audio\n", "s.toml: not TOML: "),
         ("[gate]\nhangover = 1\nhangover = 2", "s.toml: not TOML: "),
