@@ -28,6 +28,13 @@ from rich.console import Console
 from rich.table import Table
 from virtual_microphone import NAME, VirtualMicrophone
 
+from sayso.assembly import SHIPPED_MODEL, load_grammar
+from sayso.config import read_config
+from sayso.grammar.explain import read_sentence
+from sayso.grammar.text import words
+from sayso.recognition.bundle import load_bundle
+from sayso.recognition.interpret import read_tags
+
 ROOT = Path(__file__).resolve().parent.parent
 SPEECH = ROOT / "tests" / "data" / "speech"
 SITE = "demo"
@@ -47,6 +54,8 @@ class Result:
     file: Path
     said: Optional[str]
     """None: no command, nothing should happen."""
+    meant: Tuple[str, Dict[str, Any]] = ("", {})
+    """Intent and slots that it should give."""
     events: List[Tuple[Dict[str, Any], float]] = field(default_factory=list)
     """Each event with the wall time at which the subscriber had it."""
 
@@ -60,20 +69,26 @@ class Result:
 
     @property
     def right(self) -> bool:
-        return [plain(event["text"]) for event in self.commands] == ([plain(self.said)] if self.said else [])
-
-
-def plain(text: str) -> str:
-    """Given a sentence, return it as it is compared: lower case, letters and digits."""
-    return " ".join(re.findall(r"[a-z0-9]+", text.casefold().replace("'", "")))
+        """Whether exactly what was said was understood: the intent and every slot, and nothing besides."""
+        return [(event["intent"], event["slots"]) for event in self.commands] == ([self.meant] if self.said else [])
 
 
 def recordings() -> List[Result]:
-    """Return what is played: commands first by name, then what is no command."""
+    """Return what is played: commands first by name, then what is no command.
+
+    A recording's name is what it says; what that means is asked of the grammar.
+    """
+    config = read_config(ROOT / "config" / "sayso.toml")
+    commands = config.commands.model_copy(update={"path": str(ROOT / "config" / "commands")})
+    graph = load_grammar(config.model_copy(update={"commands": commands}), load_bundle(SHIPPED_MODEL)).graph
     results = []
     for file in sorted(SPEECH.glob("*.opus")):
-        said = None if re.match("(oov|cv)_", file.stem) else file.stem.replace("_", " ")
-        results.append(Result(file, said))
+        if re.match("(oov|cv)_", file.stem):
+            results.append(Result(file, None))
+            continue
+        said = re.sub(r"^whats\b", "what's", file.stem.replace("_", " "))
+        meaning = read_tags(read_sentence(graph, words(said))[0], graph.slot_ends, graph.sentence_ends)
+        results.append(Result(file, said, (meaning.intent, dict(meaning.slots))))
     return sorted(results, key=lambda result: (result.said is None, result.file.name))
 
 

@@ -1,8 +1,8 @@
 """Commands accepted and other sound refused, through the shipped path: `evaluate commands`.
 
 Rule of this file: what is measured is the daemon's own pipeline, gate and int8 network included, on dev speech only.
-A command counts as accepted when exactly one command comes out and it is what was said, word for word; a word too
-many, or a second command out of the same clip, is an error. Proportions come with Wilson's 95 % interval.
+A command counts as accepted when exactly one command comes out and it means what was said: the same intent, the same
+slots, none too many. A second command out of the same clip is an error. Proportions come with Wilson's 95 % interval.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from rich.table import Table
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, read_config
+from sayso.grammar.explain import read_sentence
+from sayso.grammar.text import words
+from sayso.recognition.interpret import read_tags
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Outcome
 from sayso_model import shards
 from sayso_model.places import REPOSITORY, SHARDS
@@ -35,6 +38,8 @@ ROOM_LEVEL = 3.0
 SNRS = (24, 18, 12, 6)
 
 Sound = npt.NDArray[np.int16]
+Meant = tuple[str, dict[str, object]]
+"""Intent and slots."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,8 @@ def clips(prefix: str, wanted: Callable[[shards.Clip], bool] = lambda _: True) -
 def sentences(folder: Path, texts: Iterable[str]) -> Path:
     """Given sentences, write them as templates, each an intent's, and return the file."""
     file = folder / f"{len(list(folder.iterdir()))}.yaml"
-    said = [{"sentences": [text]} for text in sorted(set(texts))]
-    file.write_text(json.dumps({"language": "en", "intents": {"Said": {"data": said}}}))
+    intents = {f"Said{n}": {"data": [{"sentences": [text]}]} for n, text in enumerate(sorted(set(texts)))}
+    file.write_text(json.dumps({"language": "en", "intents": intents}))
     return file
 
 
@@ -93,11 +98,11 @@ def suites(folder: Path) -> list[Suite]:
     house = REPOSITORY / "config" / "commands"
     person = list(clips("dev-eval-rhasspy-en", lambda clip: "speech-to-phrase" in clip.key))
     synthesised = list(clips("dev-eval-rhasspy-en", lambda clip: "rhasspy-speech" in clip.key))
-    words = list(clips("dev-speech-commands"))
+    single = list(clips("dev-speech-commands"))
     found = [
         Suite("commands, a person", [one for one in person if one.said], house),
         Suite("commands, synthesised", synthesised, house),
-        Suite("30 words", words, sentences(folder, (one.said for one in words))),
+        Suite("30 words", single, sentences(folder, (one.said for one in single))),
     ]
     phrases = list(clips("dev-phrases"))
     if phrases:
@@ -144,8 +149,15 @@ class Shipped:
         self._config = config.model_copy(
             update={"commands": config.commands.model_copy(update={"path": str(templates)})}
         )
-        grammar = load_grammar(self._config, model.bundle)
-        self._recognizer = make_recognizer(self._config, model, grammar)
+        self._grammar = load_grammar(self._config, model.bundle)
+        self._recognizer = make_recognizer(self._config, model, self._grammar)
+
+    def meanings(self, said: str) -> list[Meant]:
+        """Given a sentence, return what it may mean."""
+        graph = self._grammar.graph
+        outputs = read_sentence(graph, words(said)) or read_sentence(graph, words(said.replace("whats", "what's")))
+        found = [read_tags(output, graph.slot_ends, graph.sentence_ends) for output in outputs]
+        return [(one.intent, dict(one.slots)) for one in found]
 
     def outcomes(self, sound: Sound) -> list[Outcome]:
         """Given a recording, return what the daemon makes of it."""
@@ -156,9 +168,15 @@ class Shipped:
         return found + pipeline.finish()
 
 
-def accepted(said: str, outcomes: Sequence[Outcome]) -> bool:
-    """Whether exactly what was said came out."""
-    return [plain(one.text) for one in outcomes if isinstance(one, Command)] == ([plain(said)] if said else [])
+def accepted(meanings: Sequence[Meant], outcomes: Sequence[Outcome]) -> bool:
+    """Whether exactly one command came out, and it means what was said."""
+    commands = [(one.intent, dict(one.slots)) for one in outcomes if isinstance(one, Command)]
+    return len(commands) == 1 and commands[0] in meanings
+
+
+def topmost(text: str, heard: Sequence[Outcome]) -> bool:
+    """Whether the best candidate was what was said, accepted or not."""
+    return [plain(one.text) for one in heard if one.text] == [plain(text)]
 
 
 def noises() -> dict[str, Sound]:
@@ -201,8 +219,8 @@ def main() -> None:
                 hits = tops = 0
                 for number, trial in enumerate(trials):
                     found = shipped.outcomes(room(trial, kinds.get(kind), float(snr or 0), number))
-                    hits += accepted(trial.said, found)
-                    tops += [plain(one.text) for one in found if one.text] == [plain(trial.said)]
+                    hits += accepted(shipped.meanings(trial.said), found)
+                    tops += topmost(trial.said, found)
                     rows += _rows(suite.name, condition, trial, found)
                 low, high = wilson(hits, len(trials))
                 share = 100 / max(1, len(trials))
