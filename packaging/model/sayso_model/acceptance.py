@@ -200,7 +200,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--conditions", default="clean", help="comma-separated: clean, kitchen:12, babble:6, …")
     parser.add_argument("--most", type=int, default=10**9, help="trials of a suite at most")
-    parser.add_argument("--others", action="store_true", help="sound that is no command, too")
+    parser.add_argument("--what", choices=("commands", "others", "all"), default="all", help="others: no command")
     parser.add_argument("--evidence", type=Path, help="write each outcome's evidence to this table")
     options = parser.parse_args()
     config = read_config(REPOSITORY / "config" / "sayso.toml")
@@ -211,7 +211,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
         kinds = noises()
-        for suite in suites(Path(temporary)):
+        for suite in suites(Path(temporary)) if options.what != "others" else ():
             shipped = Shipped(config, model, suite.templates)
             for condition in options.conditions.split(","):
                 kind, _, snr = condition.partition(":")
@@ -229,7 +229,7 @@ def main() -> None:
                     f"{low * 100:.1f} to {high * 100:.1f}", f"{tops * share:.1f}",
                 )  # fmt: skip
         Console().print(table)
-        if options.others:
+        if options.what != "commands":
             rows += _refuse(Shipped(config, model, REPOSITORY / "config" / "commands"), options.most)
     if options.evidence:
         with options.evidence.open("w", newline="") as handle:

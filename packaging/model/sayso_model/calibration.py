@@ -31,6 +31,12 @@ Row = dict[str, str]
 Reals = npt.NDArray[np.float64]
 
 
+def read(table: Path) -> list[Row]:
+    """Given an evidence table, return its rows."""
+    with table.open(newline="") as handle:
+        return list(csv.DictReader(handle, delimiter="\t"))
+
+
 def features(rows: Sequence[Row]) -> Reals:
     """Given rows of the evidence table, return [rows, 1 + features], ones first."""
     return np.array([[1.0, *(float(row[name]) for name in FEATURES)] for row in rows])
@@ -72,11 +78,10 @@ def threshold(rows: Sequence[Row], found: Reals) -> float:
 def main() -> None:
     """Fit, print what it comes to, and write decoding.toml."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("evidence", type=Path, help="table written by `evaluate commands --evidence`")
+    parser.add_argument("evidence", type=Path, nargs="+", help="tables written by `evaluate commands --evidence`")
     parser.add_argument("--prior-weight", type=float, required=True)
     options = parser.parse_args()
-    with options.evidence.open(newline="") as handle:
-        rows = [row for row in csv.DictReader(handle, delimiter="\t") if row["suite"] not in REPORTED]
+    rows = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
     inputs = features(rows)
     right = np.array([row["right"] == "1" for row in rows])
     weights = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum()) * len(rows)
