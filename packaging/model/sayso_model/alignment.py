@@ -31,6 +31,8 @@ ROW = 160 * SUBSAMPLING
 MOST_WAYS = 8
 LEAD = 8
 """Rows of digital silence put before a clip, so that the network hears it begin."""
+SINGLE_WORDS = ("speech-commands", "shawnhymel")
+"""Sets of single words: nothing to choose and nothing to cut."""
 WORST = 2.2
 """Forced minus free path, per phone [nats], beyond which the transcript is taken to be wrong."""
 
@@ -261,7 +263,8 @@ def main() -> None:
         return
     for shard in shards.names(SHARDS):
         if (
-            not shard.startswith(("train-", "synthetic-"))
+            any(kind in shard for kind in SINGLE_WORDS)
+            or not shard.startswith(("train-", "synthetic-"))
             or shard.startswith("train-phrases")
             or not shard.startswith(options.only)
         ):
