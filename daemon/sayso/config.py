@@ -87,7 +87,7 @@ class EndpointConfig(_Section):
     continuable: float = Field(default=0.5, ge=0.1, le=3, description="after a sentence that may go on [s]")
     unfinished: float = Field(default=0.8, ge=0.1, le=3, description="in the middle of a sentence [s]")
     unknown: float = Field(default=0.5, ge=0.1, le=3, description="after what fits no sentence [s]")
-    still: float = Field(default=0.12, ge=0.04, le=3, description="in noise: nothing like a phone for so long [s]")
+    still: float = Field(default=0.3, ge=0.04, le=3, description="in noise: nothing like a phone for so long [s]")
 
 
 class ModelConfig(_Section):

@@ -28,6 +28,15 @@ class Progress(Enum):
 
 
 @dataclass(frozen=True)
+class Glimpse:
+    """The sentence as it would be if it ended now."""
+
+    progress: Progress
+    still: int
+    """Samples since the last phone; 0 where there was none."""
+
+
+@dataclass(frozen=True)
 class EndpointSettings:
     """Pauses that end an utterance [s]."""
 
@@ -38,9 +47,9 @@ class EndpointSettings:
     """A hesitation: "turn on the … kitchen light"."""
     unknown: float = 0.5
     """Speech that fits nothing is left to the gate."""
-    still: float = 0.12
-    """Where noise goes on and nothing like a phone is heard for so long, the grammar is asked. The network's look-ahead
-    comes on top of it."""
+    still: float = 0.3
+    """Where noise keeps the gate open, this takes the place of the pause: nothing like a phone [s]. CTC's phones are
+    single rows, 0.1 to 0.2 s apart in fluent speech."""
 
     def pauses(self) -> Mapping[Progress, float]:
         """Return the pause for each progress [s]."""

@@ -12,6 +12,9 @@ from sayso.recognition.endpoint import EndpointSettings, Progress
 from sayso.recognition.recognizer import Recognizer
 from sayso.records import AudioFrame, GateEvent, Outcome, UtteranceAudio, UtteranceEnd, UtteranceStart, samples
 
+_LOOK_AGAIN = samples(0.08)
+"""In noise the grammar is asked at most so often: once a call of the network."""
+
 
 class Gate(Protocol):
     """What decides where an utterance starts and ends; audio/gate.py has it."""
@@ -74,7 +77,7 @@ class Pipeline:
 
     def _judge_pause(self) -> List[Outcome]:
         """Ask the grammar how long the pause that has begun must be; end the utterance if it is long enough."""
-        pause = self._pauses[self._recognizer.progress()]
+        pause = self._pauses[self._recognizer.glimpse().progress]
         if self._quiet >= pause:
             return self._follow(self._gate.close("grammar"))
         self._gate.hangover = pause
@@ -83,12 +86,13 @@ class Pipeline:
     def _judge_noise(self) -> List[Outcome]:
         """What keeps the gate open may be a kettle: end a sentence after which nothing like a phone is heard."""
         still = self._recognizer.still()
-        if still < self._still:
+        if still == 0:
             self._judged = 0
-        elif still >= self._judged + self._still:
+        elif still >= self._judged + _LOOK_AGAIN:
             self._judged = still
-            progress = self._recognizer.progress()
-            if progress is Progress.FINISHED or (progress is Progress.CONTINUABLE and still >= self._pauses[progress]):
+            glimpse = self._recognizer.glimpse()
+            enough = {Progress.FINISHED: self._still, Progress.CONTINUABLE: self._pauses[Progress.CONTINUABLE]}
+            if glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
                 return self._follow(self._gate.close("grammar"))
         return []
 

@@ -16,7 +16,7 @@ import numpy as np
 from sayso.grammar.graph import DecodingGraph
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
 from sayso.recognition.decode import Decoder, DecoderSettings
-from sayso.recognition.endpoint import Progress
+from sayso.recognition.endpoint import Glimpse, Progress
 from sayso.recognition.features import Frames, LogMel, LogMelSettings
 from sayso.recognition.interpret import (
     FEWEST_FREE_PHONES,
@@ -81,7 +81,7 @@ class Recognizer:
         self._settings = settings
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
-        self._glimpse = Decoder(graph, settings.decoder)
+        self._glimpsed = Decoder(graph, settings.decoder)
         self._features = LogMel(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
@@ -112,27 +112,23 @@ class Recognizer:
     def still(self) -> int:
         """Return for how many samples nothing like a phone has followed the last one, as far as the network has
         answered; 0 before the first."""
-        rows = 0
-        blank = self._settings.decoder.blank
-        for posteriors in reversed(self._decoder.heard):
-            for token in reversed(posteriors.log_probs.argmax(axis=1).tolist()):
-                if token != blank:
-                    return rows * self._settings.decoder.step
-                rows += 1
-        return 0
+        return self._still(self._decoder)
 
-    def progress(self) -> Progress:
+    def glimpse(self) -> Glimpse:
         """Return how far the sentence is, as if nothing but silence followed.
 
         The network's look-ahead is answered with digital silence, on copies of the streams: what is really said
         next is heard as if nobody had asked.
         """
         features, acoustic = self._features.fork(), self._acoustic.fork()
-        self._glimpse.reset()
+        self._glimpsed.reset()
         for posteriors in self._decoder.heard:
-            self._glimpse.feed(posteriors)
-        self._flush(features, acoustic, self._glimpse)
-        hypothesis = self._glimpse.best(self._opened.start)
+            self._glimpsed.feed(posteriors)
+        self._flush(features, acoustic, self._glimpsed)
+        hypothesis = self._glimpsed.best(self._opened.start)
+        return Glimpse(self._progress(hypothesis), self._still(self._glimpsed))
+
+    def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
             return Progress.NOTHING
         if not hypothesis.complete:
@@ -141,6 +137,16 @@ class Recognizer:
         if confidence(weigh(hypothesis), self._settings.calibration) < self._threshold(meaning):
             return Progress.UNKNOWN
         return Progress.CONTINUABLE if self._graph.goes_on(hypothesis.tags) else Progress.FINISHED
+
+    def _still(self, decoder: Decoder) -> int:
+        rows = 0
+        blank = self._settings.decoder.blank
+        for posteriors in reversed(decoder.heard):
+            for token in reversed(posteriors.log_probs.argmax(axis=1).tolist()):
+                if token != blank:
+                    return rows * self._settings.decoder.step
+                rows += 1
+        return 0
 
     def end(self, end: UtteranceEnd) -> Outcome:
         """Given how the utterance ended, return its outcome."""

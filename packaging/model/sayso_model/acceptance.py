@@ -221,7 +221,7 @@ def main() -> None:
                     found = shipped.outcomes(room(trial, kinds.get(kind), float(snr or 0), number))
                     hits += accepted(shipped.meanings(trial.said), found)
                     tops += topmost(trial.said, found)
-                    rows += _rows(suite.name, condition, trial, found)
+                    rows += _rows(shipped, suite.name, condition, trial, found)
                 low, high = wilson(hits, len(trials))
                 share = 100 / max(1, len(trials))
                 table.add_row(
@@ -249,15 +249,19 @@ def _refuse(shipped: Shipped, most: int) -> Iterator[dict[str, object]]:
         for number, trial in enumerate(tried):
             found = shipped.outcomes(room(trial, None, 0, number))
             wrong += sum(isinstance(one, Command) for one in found)
-            yield from _rows(name, "clean", trial, found)
+            yield from _rows(shipped, name, "clean", trial, found)
         table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")
     Console().print(table)
 
 
-def _rows(suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
+def _rows(
+    shipped: Shipped, suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome]
+) -> Iterator[dict[str, object]]:
+    meanings = shipped.meanings(trial.said)
     for one in outcomes:
-        if one.evidence is not None:
-            right = bool(trial.said) and plain(one.text) == plain(trial.said)
+        # Only what ends a sentence can be taken for a command; the rest is refused whatever its confidence.
+        if one.evidence is not None and one.intent:
+            right = bool(trial.said) and any(meant in meanings for meant in shipped.meanings(one.text))
             delay = (one.decided - one.end) / SAMPLE_RATE
             length = len(trial.samples) / SAMPLE_RATE
             tried = {"suite": suite, "condition": condition, "key": trial.key, "seconds": length, "said": trial.said}
