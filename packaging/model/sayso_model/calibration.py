@@ -89,7 +89,8 @@ def main() -> None:
             print(f"confidence {low:.1f} to {low + 0.1:.1f}: {right[among].mean():.2f} right of {among.sum()}")
     for least in np.arange(0.2, 1, 0.1):
         costs = ", ".join(f"{per_hour(rows, found, suite, least):.1f} of {suite}" for suite in NOTHING)
-        print(f"threshold {least:.1f} keeps {(found[right] >= least).mean():.3f} of what was heard right; per hour {costs}")
+        kept = (found[right] >= least).mean()
+        print(f"threshold {least:.1f} keeps {kept:.3f} of what was heard right; per hour: {costs}")
     calibration = dict(zip(("bias", *FEATURES), (round(float(value), 4) for value in coefficients)))
     data = {"prior_weight": options.prior_weight, "acoustic_scale": 1.0, "min_confidence": options.threshold}
     text = "# The bundle's [decoding] section, fitted on dev speech; `convert` copies it into the manifest.\n"
