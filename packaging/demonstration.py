@@ -37,6 +37,9 @@ from sayso.recognition.interpret import read_tags
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEECH = ROOT / "tests" / "data" / "speech"
+RATE = 48_000
+"""Of the virtual microphone [Hz]: that of most sound cards, so that the daemon resamples as it would at home."""
+
 SITE = "demo"
 
 ENOUGH = 0.9
@@ -191,7 +194,7 @@ def main(most: Optional[int]) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="sayso-demo-") as temporary,
         PrivateBroker() as broker,
-        VirtualMicrophone() as microphone,
+        VirtualMicrophone(rate=RATE) as microphone,
     ):
         folder = Path(temporary)
         environment = {**os.environ, **microphone.environment}
