@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from sayso_model.phones import Speller, dictionary, espeak
+from sayso.grammar.espeak import guess
+from sayso_model.phones import Speller, dictionary
 
 VERBS = """
 add adjust answer arm ask begin boil book bring brighten call cancel change charge check clean clear close connect
@@ -131,7 +132,7 @@ def agreed(words: Sequence[str]) -> list[str]:
     known = dictionary()
     return [
         word
-        for word, said in zip(words, espeak(words))
+        for word, said in zip(words, guess(words))
         if min(_distance(said, way) for way in known[word]) <= max(1, len(known[word][0]) // 3)
     ]
 
