@@ -32,6 +32,8 @@ class Chances:
     band: float = 0.12
     codec: float = 0.04
     clip: float = 0.05
+    event: float = 0.15
+    """That something chimes, clicks or bangs shortly before the words or after them."""
 
 
 def sound(samples: npt.NDArray[np.int16]) -> Sound:
@@ -81,6 +83,8 @@ class Augmenter:
         scene = np.zeros(total, np.float32)
         scene[lead : lead + len(clip)] = clip[: total - lead]
         speech = level(clip) if len(clip) else 10.0 ** random.uniform(-3.0, -1.0)
+        if random.random() < chances.event:
+            self._happening(scene, speech, lead, lead + len(clip))
         if len(clip) and self._rooms and random.random() < chances.room:
             room = self._rooms[random.integers(len(self._rooms))]
             wet = signal.oaconvolve(scene, room)[:total].astype(np.float32)
@@ -93,6 +97,36 @@ class Augmenter:
             scene += self.coloured(total) * np.float32(speech * 10.0 ** (-random.uniform(32.0, 65.0) / 20.0))
         scene = self._defects(scene)
         return self._finish(scene, speech, length)
+
+    def _happening(self, scene: Sound, speech: float, first: int, last: int) -> None:
+        """Given a scene and where its words are, add a short sound before the first or after the last of them."""
+        random = self._random
+        event = self._event(int(RATE * random.uniform(0.04, 0.7)))
+        event *= np.float32(speech / level(event) * 10.0 ** (random.uniform(-15.0, 6.0) / 20.0))
+        if random.random() < 0.7:
+            place = max(0, first - len(event) - int(RATE * random.uniform(0.0, 0.25)))
+            event = event[: max(0, first - place)]
+        else:
+            place = min(last + int(RATE * random.uniform(0.0, 0.25)), len(scene))
+            event = event[: len(scene) - place]
+        scene[place : place + len(event)] += event
+
+    def _event(self, length: int) -> Sound:
+        """Given a length, return a chime, a click or a piece of a recorded noise that fades in and out."""
+        random = self._random
+        kind = random.random()
+        if kind < 0.4:
+            sound_of_it = self.music(length)
+        elif kind < 0.8:
+            sound_of_it = self.recorded(length)
+        else:
+            decay = np.exp(-np.arange(length, dtype=np.float32) / np.float32(RATE * random.uniform(0.002, 0.03)))
+            sound_of_it = self.coloured(length) * decay
+        ramp = min(80, length // 2)
+        sound_of_it = sound_of_it.astype(np.float32).copy()
+        sound_of_it[:ramp] *= np.linspace(0.0, 1.0, ramp, dtype=np.float32)
+        sound_of_it[-ramp:] *= np.linspace(1.0, 0.0, ramp, dtype=np.float32)
+        return sound_of_it + np.float32(1e-5)
 
     def noise(self, length: int) -> Sound:
         """Given a length, return that much of some noise."""

@@ -34,7 +34,8 @@ WEIGHTS = {
 }  # fmt: skip
 """How often a clip of each kind of shard is drawn, relative to another; the longest prefix counts."""
 
-NOISE_ONLY = 0.04
+NOISE_ONLY = 0.06
+"""Share of scenes in which nobody speaks: noise has to come out as blanks."""
 WARPS = tuple(np.linspace(0.88, 1.14, 9))
 
 

@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional
 
 from sayso_model.augmentation import Chances
+from sayso_model.growth import grow
 from sayso_model.loader import Batch, Emphasis, Loader
 from sayso_model.network import Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS
@@ -80,16 +81,25 @@ def loss_of(network: Network, batch: Batch, device: torch.device) -> torch.Tenso
 class Run:
     """One training run."""
 
-    def __init__(self, folder: Path, shape: NetworkSettings, peak: float, device: torch.device) -> None:
+    def __init__(
+        self, folder: Path, shape: NetworkSettings, peak: float, device: torch.device, grown_from: Path | None
+    ) -> None:
         self.folder, self.device, self.peak = folder, device, peak
         folder.mkdir(parents=True, exist_ok=True)
         self.features = feature_settings()
         self.step, self.hours, self.progress = 0, 0.0, 0.0
+        self.easy = grown_from is None
+        """Whether it begins with easy clips."""
         last = folder / "last.pt"
         stored = torch.load(last, map_location=device, weights_only=False) if last.exists() else None
         if stored:
             shape = NetworkSettings(**stored["settings"])
         self.network = Network(shape).to(device)
+        if grown_from and not stored:
+            smaller = torch.load(grown_from, map_location=device, weights_only=False)
+            small = Network(NetworkSettings(**smaller["settings"]))
+            small.load_state_dict(smaller["average"])
+            grow(small, self.network)
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=peak, weight_decay=0.01, fused=True)
         self.average = Averaged(self.network)
         if stored:
@@ -98,6 +108,7 @@ class Run:
             self.average._steps = stored["step"]
             self.optimiser.load_state_dict(stored["optimiser"])
             self.step, self.hours, self.progress = stored["step"], stored["hours"], stored.get("progress", 0.0)
+            self.easy = stored.get("easy", True)
         self.dev = {
             name: examples(shard, self.features, most, decibels)
             for name, shard, most, decibels in (
@@ -119,6 +130,7 @@ class Run:
                 "step": self.step,
                 "hours": self.hours,
                 "progress": self.progress,
+                "easy": self.easy,
             },
             part,
         )
@@ -163,6 +175,7 @@ def main() -> None:
     parser.add_argument("--until", help="HH:MM at which the learning rate shall have fallen, instead of --hours")
     parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
+    parser.add_argument("--grow", metavar="RUN", help="begin with this run's network made wider, instead of anew")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
@@ -172,13 +185,14 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         torch.set_num_threads(1)
-    run = Run(RUNS / options.run, NetworkSettings(width=options.width), options.peak, device)
+    grown_from = RUNS / options.grow / "last.pt" if options.grow else None
+    run = Run(RUNS / options.run, NetworkSettings(width=options.width), options.peak, device, grown_from)
     _follow(run, options)
 
 
 def _phase(run: Run) -> Emphasis:
     """Given where a run stands, return what it shall see."""
-    if run.hours < EASY_HOURS:
+    if run.easy and run.hours < EASY_HOURS:
         return EASY
     return Emphasis(chances=EASED) if run.progress > LATE else Emphasis()
 
