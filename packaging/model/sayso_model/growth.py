@@ -14,7 +14,7 @@ from sayso_model.network import Convolution, Network
 
 @torch.no_grad()
 def grow(small: Network, wide: Network) -> None:
-    """Given a trained network and a fresh one of the same depth and at least its width, give the second the first's function.
+    """Given a trained network and a fresh one as deep and at least as wide, make that compute what the first does.
 
     Raise ValueError if their shapes don't fit.
     """
