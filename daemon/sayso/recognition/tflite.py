@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sayso.errors import AcceleratorError, ModelError
 from sayso.recognition.acoustic import AcousticStream, Frames, States, Streaming
 from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
+from sayso.recognition.quantised import TensorFormat, carry
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """The successor, where it is installed, and the interpreter that it succeeds."""
@@ -88,6 +88,8 @@ class TfliteNetwork:
             (_state(inputs, state.input, state, self._where), _state(outputs, state.output, state, self._where))
             for state in manifest.network.states
         ]
+        self._input_format, self._output_format = _format(self._input), _format(self._output)
+        self._carried = [(_format(taken), _format(given)) for taken, given in self._states]
         self._expect(self._input, (manifest.network.window, manifest.features.bands), "input")
         rows = manifest.network.window // manifest.network.subsampling
         self._expect(self._output, (rows, len(manifest.tokens.symbols)), "output")
@@ -111,9 +113,14 @@ class TfliteNetwork:
                 remedy="reinstall the model",
             )
 
+    @property
+    def state_formats(self) -> Tuple[TensorFormat, ...]:
+        """Return how the states hold their numbers."""
+        return tuple(taken for taken, _ in self._carried)
+
     def initial_states(self) -> States:
         """Return zeros, as real numbers, in the tensors' own format."""
-        return tuple(_quantise(np.zeros(taken["shape"], np.float32), taken) for taken, _ in self._states)
+        return tuple(one.zeros() for one in self.state_formats)
 
     def run(self, window: Frames, states: States) -> Tuple[Frames, States]:
         """Given float32 [window, bands] and states, return float32 [rows, tokens] logits and the new states.
@@ -121,15 +128,19 @@ class TfliteNetwork:
         Raise ModelError where the interpreter fails.
         """
         interpreter = self._interpreter
-        interpreter.set_tensor(self._input["index"], _quantise(window.reshape(self._input["shape"]), self._input))
+        framed = window.reshape(self._input_format.shape)
+        interpreter.set_tensor(self._input["index"], self._input_format.quantise(framed))
         for (taken, _), state in zip(self._states, states):
             interpreter.set_tensor(taken["index"], state)
         try:
             interpreter.invoke()
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"inference failed: {' '.join(str(error).split())}", where=self._where) from None
-        logits = _restore(interpreter.get_tensor(self._output["index"]), self._output)
-        new = tuple(_carry(interpreter.get_tensor(given["index"]), given, taken) for taken, given in self._states)
+        logits = self._output_format.restore(interpreter.get_tensor(self._output["index"]))
+        new = tuple(
+            carry(interpreter.get_tensor(detail["index"]), given, taken)
+            for (_, detail), (taken, given) in zip(self._states, self._carried)
+        )
         return logits.reshape(-1, logits.shape[-1]), new
 
 
@@ -177,27 +188,7 @@ def _state(details: Dict[str, Dict[str, Any]], name: str, state: NetworkState, w
     return detail
 
 
-def _quantise(real: npt.NDArray[np.float32], detail: Dict[str, Any]) -> npt.NDArray[Any]:
-    """Real numbers to the tensor's format (TensorFlow Lite quantisation specification, 2019)."""
+def _format(detail: Dict[str, Any]) -> TensorFormat:
     scale, zero_point = detail["quantization"]
-    if not scale:
-        return real.astype(detail["dtype"])
-    limits = np.iinfo(detail["dtype"])
-    quantised: npt.NDArray[Any] = np.clip(np.rint(real / scale) + zero_point, limits.min, limits.max).astype(
-        detail["dtype"]
-    )
-    return quantised
-
-
-def _restore(value: npt.NDArray[Any], detail: Dict[str, Any]) -> npt.NDArray[np.float32]:
-    scale, zero_point = detail["quantization"]
-    if not scale:
-        return value.astype(np.float32)
-    return (value.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-
-
-def _carry(value: npt.NDArray[Any], given: Dict[str, Any], taken: Dict[str, Any]) -> npt.NDArray[Any]:
-    """A state from output to input: copied where both have one format, else through real numbers."""
-    if given["quantization"] == taken["quantization"] and given["dtype"] == taken["dtype"]:
-        return value
-    return _quantise(_restore(value, given), taken)
+    shape = tuple(int(size) for size in detail["shape"])
+    return TensorFormat(shape, np.dtype(detail["dtype"]).name, float(scale), int(zero_point))
