@@ -227,6 +227,18 @@ Outcome = Union[Command, Rejection]
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What came of a request."""
+
+    request: str
+    """Its topic below the site's: `set/mute`."""
+    time: float
+    """When it was obeyed or refused [Unix seconds]."""
+    error: str = ""
+    """Why it was refused, one line; empty: it was obeyed."""
+
+
+@dataclass(frozen=True)
 class State:
     """What the daemon is, right now; retained on the broker."""
 
@@ -250,6 +262,22 @@ class State:
     """Commands less probable than this are rejected, 0 to 1."""
     last_error: str = ""
     """The newest error as one line; empty when all is well."""
+    answer: Answer | None = None
+    """To the newest request; None before the first."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """The sound of the last moment, for somebody who watches."""
+
+    level: float
+    """Root mean square [dB of full scale, -96 to 0]."""
+    peak: float
+    """Largest sample [dB of full scale, -96 to 0]."""
+    hearing: bool
+    """Whether somebody is speaking: the gate is open."""
+    text: str = ""
+    """What has been understood of the sentence so far; empty while nobody speaks."""
 
 
 @dataclass(frozen=True)
@@ -288,5 +316,6 @@ class Message:
     payload: bytes
     retain: bool = False
     qos: int = 1
+    """1; or 0: it is sent if the broker can take it now, gives way to a newer one, and nobody misses it."""
     expires: float | None = None
     """Seconds after which it must not be delivered any more; None: it is state and stays true."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Callable, Iterable, Optional
 
-from sayso import __version__, health
+from sayso import __version__, health, journal
 from sayso.assembly import (
     Model,
     load_grammar,
@@ -37,11 +37,13 @@ from sayso.assembly import (
 )
 from sayso.config import Config
 from sayso.errors import BrokerError, SaysoError
+from sayso.letterbox import Letterbox
+from sayso.live import Watched
 from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
-from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, parse
-from sayso.records import Command, Message, Outcome, State
+from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
+from sayso.records import Answer, Command, Message, Outcome, State
 from sayso.sentences import WATCH_SECONDS, Sentences
 
 logger = logging.getLogger(__name__)
@@ -51,9 +53,6 @@ HEALTH_SECONDS = 60.0
 
 STOP_SECONDS = 0.8
 """What the microphone, and then the broker, may take to stop; together under 2 s."""
-
-MAX_REQUESTS = 64
-"""Messages from the broker that may wait; a house asks for one thing at a time."""
 
 BIRTH_SECONDS = (1.0, 5.0)
 """When Home Assistant has started, all state is sent again after a time drawn from these: it has much to read then."""
@@ -69,6 +68,7 @@ class Service:
         self._config = config
         self._model: Model = load_model(config)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._letterbox = Letterbox(self._inbox, lambda line: self._complain(line, level=logging.WARNING))
         self._sentences = Sentences(
             Path(config.commands.path),
             load=lambda: load_grammar(config, self._model.bundle),
@@ -96,13 +96,13 @@ class Service:
             on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
         )
         self._record = health.Record()
+        self._watched = Watched()
         self._turns = 0
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
         self._listen_until: Optional[float] = None
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
-        self._flooded = False
         self._watchdog = health.Watchdog({"capture": lambda: self._microphone.progress, "worker": lambda: self._turns})
         self._state = State(
             version=__version__,
@@ -219,14 +219,7 @@ class Service:
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         """In the broker's thread: leave a message to the main thread, as long as that keeps up."""
-        waiting = self._inbox.qsize()
-        if waiting < MAX_REQUESTS:
-            self._flooded = self._flooded and waiting > 0
-            self._inbox.put(lambda: self._heard_from_broker(topic, payload, retained))
-        elif not self._flooded:
-            self._flooded = True
-            line = f"{topic}: more than {MAX_REQUESTS} requests at once, some are not obeyed (find out who sends them)"
-            self._inbox.put(lambda: self._complain(line, level=logging.WARNING))
+        self._letterbox.put(topic, lambda: self._heard_from_broker(topic, payload, retained))
 
     def _broker_changed(self, status: BrokerStatus) -> None:
         before, self._broker_seen = self._broker_seen, status
@@ -258,10 +251,22 @@ class Service:
                 self._say(self._conversation.heard(topic, payload, retained, time.monotonic()))
                 self._open_or_close()
             else:
-                self._obey(parse(topic[len(self._contract.topic("")) :], payload, retained))
-                self._open_or_close()
+                self._answer_request(topic[len(self._contract.topic("")) :], payload, retained)
         except SaysoError as error:
             self._complain(str(error))
+
+    def _answer_request(self, name: str, payload: bytes, retained: bool) -> None:
+        """Obey a request, or say why not; either way the state says what came of it."""
+        before, error = self._state.answer, ""
+        try:
+            self._obey(parse(name, payload, retained))
+            self._open_or_close()
+        except SaysoError as refusal:
+            error = str(refusal)
+            self._complain(error)
+        if not error and before is not None and before.error == self._state.last_error:
+            self._state = replace(self._state, last_error="")
+        self._state = replace(self._state, answer=Answer(name, time.time(), error))
 
     def _look_for_rival(self, topic: str, payload: bytes, retained: bool) -> None:
         rival = self._contract.other_publisher(topic, payload, retained)
@@ -277,6 +282,9 @@ class Service:
             self._listen_until = time.monotonic() + request.seconds if request.seconds else None
         elif isinstance(request, Reload):
             self._reload()
+        elif isinstance(request, ShowLive):
+            self._watched.ask(request.seconds, time.monotonic())
+            return  # whoever watches asks again and again
         else:
             self._min_confidence = request.confidence
             self._use_sentences()
@@ -348,6 +356,9 @@ class Service:
                     continue
                 for outcome in self._pipeline.feed(frame):
                     self._publish(outcome)
+                live = self._watched.hear(frame, self._pipeline.hearing, self._pipeline.so_far, time.monotonic())
+                if live is not None:
+                    self._broker.publish(self._contract.live(live, time.time()))
         except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
             died = error
             self._inbox.put(lambda: self._fail(died))
@@ -358,21 +369,7 @@ class Service:
         self._say([self._contract.outcome(outcome, stamp), *self._discovery.events(outcome, stamp)])
         self._inbox.put(lambda: self._answer(outcome, stamp))
         self._record.add(outcome)
-        if isinstance(outcome, Command):
-            fields = {
-                "SAYSO_INTENT": outcome.intent,
-                "SAYSO_CONFIDENCE": f"{outcome.confidence:.3f}",
-                "SAYSO_ID": stamp.id,
-            }
-            logger.info(
-                '"%s" -> %s %s (%.2f, %.0f ms)',
-                outcome.text, outcome.intent, dict(outcome.slots), outcome.confidence, outcome.timings.final,
-                extra=fields,
-            )  # fmt: skip
-            return
-        # What was not meant for us is nobody's business: the journal gets the reason, not the words.
-        fields = {"SAYSO_REASON": outcome.reason, "SAYSO_ID": stamp.id}
-        logger.info("rejected: %s (%.2f)", outcome.reason, outcome.confidence, extra=fields)
+        journal.tell(outcome, stamp.id)
 
 
 def _client_id() -> str:

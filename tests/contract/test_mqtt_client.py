@@ -20,6 +20,7 @@ SITE = "kitchen"
 COMMAND = f"sayso/{SITE}/command"
 STATE = f"sayso/{SITE}/state"
 STATUS = f"sayso/{SITE}/status"
+LIVE = f"sayso/{SITE}/live"
 KEPT = "house/device/config"
 
 TIME_TO_LIVE = 0.5
@@ -103,6 +104,22 @@ def test_a_command_arrives_once_not_retained_and_with_an_expiry(broker: PrivateB
     with Listener(broker.port, COMMAND, STATUS) as late:
         late.wait_for(STATUS)
         assert late.payloads(COMMAND) == []
+
+
+def test_a_glance_is_sent_while_the_broker_answers_and_is_never_late(broker: PrivateBroker) -> None:
+    with Listener(broker.port, LIVE, STATUS) as listener, daemon(broker.port) as running:
+        running.broker.publish(Message(LIVE, b"before the connection", qos=0, expires=1.0))
+        listener.wait_for(STATUS, b"online")
+        running.broker.publish(Message(LIVE, b"one", qos=0, expires=1.0))
+        assert listener.wait_for(LIVE, b"one").qos == 0
+        broker.freeze()
+        for text in (b"two", b"three", b"four"):
+            running.broker.publish(Message(LIVE, text, qos=0, expires=1.0))
+        broker.thaw()
+        listener.wait_for(LIVE, b"four")
+        assert listener.payloads(LIVE) == [b"one", b"four"]
+        assert running.broker.counters.dropped == 0
+        assert running.dropped == []
 
 
 def test_presence_is_online_while_connected_and_offline_after_a_good_end(broker: PrivateBroker) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +15,7 @@ from jsonschema import Draft202012Validator
 from sayso.errors import BrokerError, ConfigError
 from sayso.mqtt import requests
 from sayso.mqtt.contract import MAX_ALTERNATIVES, TOPICS, Contract, Stamp, Topic, iso
-from sayso.records import Alternative, Command, Health, Message, Rejection, State, Timings, Word, samples
+from sayso.records import Alternative, Answer, Command, Health, Live, Message, Rejection, State, Timings, Word, samples
 
 CONTRACT = Contract("kitchen", "1a2b3c4d")
 NOON = 1_795_262_400.0  # 2026-11-21T12:00:00Z
@@ -99,6 +100,20 @@ def test_state_health_and_presence_are_retained() -> None:
     assert read(CONTRACT.status(False)) == "offline"
 
 
+def test_the_state_says_what_came_of_the_newest_request() -> None:
+    assert read(CONTRACT.state(STATE))["answer"] is None
+    refused = replace(STATE, answer=Answer("set/mute", NOON, "set/mute: 'x' is neither on nor off (send on or off)"))
+    answer = read(CONTRACT.state(refused))["answer"]
+    assert answer["request"] == "set/mute"
+    assert answer["time"] == "2026-11-21T12:00:00.000Z"
+    assert answer["error"].startswith("set/mute: 'x'")
+
+
+def test_what_somebody_watches_is_told_without_a_promise() -> None:
+    payload = read(CONTRACT.live(Live(-42.1, -30.0, True, "turn on the"), NOON))
+    assert (payload["level"], payload["peak"], payload["text"]) == (-42.1, -30.0, "turn on the")
+
+
 @given(
     text=st.text(min_size=1),
     slots=st.dictionaries(st.text(), st.text() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)),
@@ -150,6 +165,9 @@ def test_nonsense_on_the_state_topic_is_noticed_and_does_no_harm(payload: bytes)
         ("set/listen", "2.5", requests.Listen(2.5)),
         ("set/listen", "off", requests.Listen(0.0)),
         ("set/reload", "PRESS", requests.Reload()),
+        ("set/live", "", requests.ShowLive(20.0)),
+        ("set/live", "60", requests.ShowLive(60.0)),
+        ("set/live", "off", requests.ShowLive(0.0)),
         ("set/min_confidence", "0.85", requests.SetMinConfidence(0.85)),
     ],
 )
@@ -181,6 +199,7 @@ def test_what_the_schema_of_a_request_allows_is_obeyed(topic: Topic) -> None:
         ("set/min_confidence", b"NaN"),
         ("set/min_confidence", b"inf"),
         ("set/min_confidence", b"../../etc/passwd"),
+        ("set/live", b"61"),
         ("set/reload", b"x" * 257),
         ("set/volume", b"1"),
     ],

@@ -49,6 +49,21 @@ def test_an_event_with_a_life_of_its_own_keeps_it_and_one_without_gets_the_usual
     assert texts(outbox.expired(12.1)) == ["usual"]
 
 
+def test_of_what_is_for_a_glance_only_the_newest_waits_and_nobody_misses_the_others() -> None:
+    outbox = Outbox(TIME_TO_LIVE)
+    for text in ("1", "2", "3"):
+        assert outbox.put(Message("sayso/home/live", text.encode(), qos=0), now=10.0) == []
+    assert outbox.events_waiting
+    assert outbox.expired(99.0) == []
+    glance = outbox.next_glance()
+    assert glance is not None
+    assert glance.payload == b"3"
+    assert outbox.next_glance() is None
+    outbox.put(Message("sayso/home/live", b"4", qos=0), now=10.0)
+    assert outbox.disconnected() == []
+    assert outbox.next_glance() is None
+
+
 def test_an_event_without_confirmation_is_given_up_and_a_late_confirmation_is_nothing() -> None:
     outbox = Outbox(TIME_TO_LIVE)
     outbox.put(event("on"), now=10.0)

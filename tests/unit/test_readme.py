@@ -12,7 +12,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 def row(topic: Topic) -> str:
     direction = "from Sayso" if topic.direction == "out" else "to Sayso"
     retained, expires = ("yes" if flag else "no" for flag in (topic.retained, topic.expires))
-    return f"| `{topic.name}` | {direction} | {retained} | {expires} | {topic.meaning} |"
+    return f"| `{topic.name}` | {direction} | {retained} | {topic.qos} | {expires} | {topic.meaning} |"
 
 
 def test_the_readme_has_the_contract() -> None:

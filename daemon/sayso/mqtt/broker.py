@@ -142,7 +142,9 @@ class Broker:
         self._thread.start()
 
     def publish(self, message: Message) -> None:
-        """Given a message, see to its delivery; never block. An event that grows stale first is dropped."""
+        """Given a message, see to its delivery; never block. An event that grows stale first is dropped; a glance
+        (quality of service 0) is replaced by the next one while the broker doesn't answer.
+        """
         self._inbox.put(partial(self._accept, message, time.monotonic()))
 
     def publish_state_again(self, after: float) -> None:
@@ -223,6 +225,8 @@ class Broker:
     # What the daemon wants.
 
     def _accept(self, message: Message, now: float) -> None:
+        if message.qos == 0 and not self._connected:
+            return
         self._drop(self._outbox.put(message, now))
 
     def _repeat_at(self, moment: float) -> None:
@@ -306,6 +310,9 @@ class Broker:
             if self._fits(message):
                 # Whole seconds; 0 would mean for ever to some brokers.
                 self._outbox.sent(connection.publish(message, max(1, round(fresh))), message, now + fresh)
+        glance = self._outbox.next_glance()
+        if glance is not None and self._fits(glance):
+            connection.publish(glance, max(1, round(glance.expires or 1)))
 
     def _on_confirmed(self, event: Confirmed) -> None:
         message = self._outbox.answered(event.token)

@@ -148,13 +148,15 @@ class Connection:
         self._thread.start()
 
     def publish(self, message: Message, expires: int | None) -> int:
-        """Given a message and after how many seconds the broker must drop it, send it; return its token."""
+        """Given a message and after how many seconds the broker must drop it, send it; return its token.
+
+        With quality of service 0 nobody learns whether it was delivered or lost.
+        """
         properties = None
         if self._version == MQTTProtocolVersion.MQTTv5 and expires is not None:
             properties = _properties(PacketTypes.PUBLISH)
             properties.MessageExpiryInterval = expires
-        qos = max(1, message.qos)  # QoS 0 has no answer to tell delivered from lost
-        return self._client.publish(message.topic, message.payload, qos, message.retain, properties).mid
+        return self._client.publish(message.topic, message.payload, message.qos, message.retain, properties).mid
 
     def subscribe(self, topics: Sequence[str], *, own_too: str, recall: Collection[str]) -> None:
         """Given topic filters, hear what comes from now on, and what the broker has kept of those in `recall`.

@@ -2,7 +2,8 @@
 
 Rule of this file: values in, `Message`s out, and every message agrees with a file of `schema/`.
 Events (`command`, `rejected`) are never retained and expire: whoever hears one late must not act on
-it. State (`status`, `state`, `health`) is retained and replaces itself.
+it. State (`status`, `state`, `health`) is retained and replaces itself. `live` is neither: it is said
+while somebody watches, and nobody misses what is lost of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any, Sequence
 
 from sayso.errors import ConfigError
-from sayso.records import Alternative, Command, Health, Message, Outcome, State, Timings, Word, seconds
+from sayso.records import Alternative, Answer, Command, Health, Live, Message, Outcome, State, Timings, Word, seconds
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -53,11 +54,13 @@ TOPICS = (
     Topic("command", "out", False, True, "a sentence of the owner's was said"),
     Topic("rejected", "out", False, True, "somebody spoke and it was no command, and why"),
     Topic("event", "out", False, True, "both of these for Home Assistant's event entity; only with discovery on"),
+    Topic("live", "out", False, True, "loudness and the words so far, five times a second; while `set/live` asks", 0),
     Topic("set/mute", "in", False, False, "`on`: close the microphone; `off`: open it again"),
     Topic("set/mode", "in", False, False, "`always`, `wake` or `push`"),
     Topic("set/listen", "in", False, False, "push to talk: listen now, for so many seconds; `off`: stop"),
     Topic("set/reload", "in", False, False, "read the sentence templates again; any payload"),
     Topic("set/min_confidence", "in", False, False, "reject commands less probable than this, 0 to 1"),
+    Topic("set/live", "in", False, False, "publish `live` for so many seconds, at most 60; `off`: stop"),
 )
 """The whole contract; the README's table is made from it."""
 
@@ -102,12 +105,19 @@ class Contract:
 
     def state(self, state: State) -> Message:
         """Given what the daemon is, return it for everyone who asks now or later."""
-        return self._retained("state", {"site": self.site, "instance": self.instance, **_fields(state)})
+        answer = state.answer and {**_fields(state.answer), "time": iso(state.answer.time)}
+        said = {**_fields(state), "answer": answer}
+        return self._retained("state", {"site": self.site, "instance": self.instance, **said})
 
     def health(self, health: Health, now: float) -> Message:
         """Given how the daemon has fared until `now` [Unix seconds], return it."""
         counted = {**_fields(health), "rejections": dict(health.rejections)}
         return self._retained("health", {"site": self.site, "time": iso(now), **counted})
+
+    def live(self, live: Live, now: float) -> Message:
+        """Given the sound of the last moment and the time [Unix seconds], return it for who watches right now."""
+        payload = {"site": self.site, "time": iso(now), **_fields(live)}
+        return Message(self.topic("live"), encode(payload), qos=0, expires=self.time_to_live)
 
     def outcome(self, outcome: Outcome, stamp: Stamp) -> Message:
         """Given a Command or a Rejection, return its event; it expires."""
@@ -187,7 +197,7 @@ def _word(word: Word, start: int) -> dict[str, Any]:
     return {"text": word.text, "start": _rounded(begin), "end": _rounded(end)}
 
 
-def _fields(record: State | Health | Timings) -> dict[str, Any]:
+def _fields(record: State | Answer | Live | Health | Timings) -> dict[str, Any]:
     """Given a flat record, return its fields by name."""
     return {field.name: _rounded(getattr(record, field.name)) for field in fields(record)}
 

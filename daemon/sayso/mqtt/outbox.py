@@ -1,13 +1,15 @@
 """What waits for the broker, and what waits for its answer.
 
-Rule of this file: no thread, no clock, no network; every method is told the time. Two kinds of
-message, by one flag:
+Rule of this file: no thread, no clock, no network; every method is told the time. Three kinds of
+message, by their flags:
 
 - State (retained) stays true: only the newest of each topic is kept, one of a topic is on its way at
   a time, and all of it is sent again at every connection.
 - Events (all others) are perishable: an event that the broker has not acknowledged by its deadline
   is dropped and reported. One that was on its way when the connection broke may have arrived, so it
   is never sent again; one that had not been sent yet may still go while it is fresh.
+- Glances (quality of service 0) are for who looks on right now: only the newest waits, only while the
+  connection stands, and nobody is told of those that were not sent.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class Outbox:
         self._state: dict[str, Message] = {}
         self._unsent: dict[str, None] = {}
         self._sent: dict[int, _Event | Message] = {}
+        self._glance: Message | None = None
         self.window = WINDOW
 
     def put(self, message: Message, now: float) -> list[Dropped]:
@@ -54,6 +57,9 @@ class Outbox:
         if message.retain:
             self._state[message.topic] = message
             self._unsent[message.topic] = None
+            return []
+        if message.qos == 0:
+            self._glance = message
             return []
         lifetime = self._time_to_live if message.expires is None else message.expires
         self._waiting.append(_Event(message, now + lifetime))
@@ -69,6 +75,7 @@ class Outbox:
         """End a connection; return the events whose fate is unknown."""
         lost = [entry.message for entry in self._sent.values() if isinstance(entry, _Event)]
         self._sent.clear()
+        self._glance = None
         return [Dropped(message, "the connection broke before the broker confirmed it") for message in lost]
 
     def expired(self, now: float) -> list[Dropped]:
@@ -104,6 +111,11 @@ class Outbox:
             return event.message, event.deadline - now
         return None
 
+    def next_glance(self) -> Message | None:
+        """Return the glance that waits, and take it; None when there is none."""
+        glance, self._glance = self._glance, None
+        return glance
+
     def sent(self, token: int, message: Message, fresh_until: float) -> None:
         """Given what the broker will call it by, note that a message is on its way."""
         self._sent[token] = message if message.retain else _Event(message, fresh_until)
@@ -115,8 +127,8 @@ class Outbox:
 
     @property
     def events_waiting(self) -> bool:
-        """Return whether an event has not been sent yet."""
-        return bool(self._waiting)
+        """Return whether an event or a glance has not been sent yet."""
+        return bool(self._waiting) or self._glance is not None
 
     @property
     def empty(self) -> bool:

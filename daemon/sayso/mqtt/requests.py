@@ -23,6 +23,12 @@ LISTEN_SECONDS = 8.0
 
 MAX_LISTEN_SECONDS = 60.0
 
+LIVE_SECONDS = 20.0
+"""How long `set/live` shows what is heard when it doesn't say [s]."""
+
+MAX_LIVE_SECONDS = 60.0
+"""Who watches asks again before it is over; who has gone needs not be told to stop."""
+
 _ON = ("on", "true", "1")
 _OFF = ("off", "false", "0")
 
@@ -62,7 +68,15 @@ class SetMinConfidence:
     """0 to 1."""
 
 
-Request = Union[SetMute, SetMode, Listen, Reload, SetMinConfidence]
+@dataclass(frozen=True)
+class ShowLive:
+    """Publish how loud it is and what has been understood so far."""
+
+    seconds: float
+    """0: stop."""
+
+
+Request = Union[SetMute, SetMode, Listen, Reload, SetMinConfidence, ShowLive]
 
 
 def parse(name: str, payload: bytes, retained: bool) -> Request:
@@ -121,12 +135,18 @@ def _mode(name: str, payload: bytes) -> Request:
 
 
 def _listen(name: str, payload: bytes) -> Request:
+    return Listen(_seconds(name, payload, LISTEN_SECONDS, MAX_LISTEN_SECONDS))
+
+
+def _live(name: str, payload: bytes) -> Request:
+    return ShowLive(_seconds(name, payload, LIVE_SECONDS, MAX_LIVE_SECONDS))
+
+
+def _seconds(name: str, payload: bytes, usual: float, most: float) -> float:
     text = _text(name, payload)
     if text in ("", "press", "on", "true"):  # PRESS is what a button of Home Assistant's sends; 1 is a second
-        return Listen(LISTEN_SECONDS)
-    if text in _OFF:
-        return Listen(0.0)
-    return Listen(_number(name, text, 0.0, MAX_LISTEN_SECONDS))
+        return usual
+    return 0.0 if text in _OFF else _number(name, text, 0.0, most)
 
 
 def _reload(_name: str, _payload: bytes) -> Request:
@@ -143,4 +163,5 @@ _READERS: dict[str, Callable[[str, bytes], Request]] = {
     "set/listen": _listen,
     "set/reload": _reload,
     "set/min_confidence": _min_confidence,
+    "set/live": _live,
 }

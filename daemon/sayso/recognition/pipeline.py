@@ -60,6 +60,10 @@ class Pipeline:
         """Return whether somebody is speaking."""
         return self._gate.is_open
 
+    def so_far(self) -> str:
+        """Return the words of the open utterance as they look so far; a word more may change them all."""
+        return self._recognizer.so_far() if self._gate.is_open else ""
+
     def use(self, recognizer: Recognizer) -> None:
         """Given another recogniser (a new grammar, say), take it from the next utterance on."""
         self._next = recognizer

@@ -114,6 +114,13 @@ class Recognizer:
         answered; 0 before the first."""
         return self._still(self._decoder)
 
+    def so_far(self) -> str:
+        """Return the words of the best sentence, or beginning of one, as far as the network has answered."""
+        hypothesis = self._decoder.best(self._opened.start)
+        if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
+            return ""  # in silence the search guesses a word
+        return " ".join(word.text for word in hypothesis.words)
+
     def glimpse(self) -> Glimpse:
         """Return how far the sentence is, as if nothing but silence followed.
 
