@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from sayso.audio.microphone import Microphone
 from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
-from sayso.errors import AcceleratorError, ModelError
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.mqtt.contract import Contract
 from sayso.mqtt.conversation import Conversation
@@ -32,9 +31,10 @@ from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.interpret import Calibration
+from sayso.recognition.handover import HandOver
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
-from sayso.recognition.tflite import TfliteNetwork, check_golden, load_delegate, streaming
+from sayso.recognition.tflite import TfliteNetwork, streaming
 from sayso.records import Command
 
 logger = logging.getLogger(__name__)
@@ -47,40 +47,19 @@ class Model:
     """A bundle with its network, answering as it should."""
 
     bundle: Bundle
-    network: TfliteNetwork
-    accelerator: str
-    """`cpu` or `edgetpu:<device>`, and why."""
+    network: HandOver
+
+    @property
+    def accelerator(self) -> str:
+        """Return `cpu` or `edgetpu:<device>`, and why."""
+        return self.network.status
 
 
 def load_model(config: Config) -> Model:
     """Given the settings, return the model they ask for. Raise ModelError or AcceleratorError."""
     bundle = load_bundle(Path(config.model.path) if config.model.path else SHIPPED_MODEL)
-    network, accelerator = _accelerated(config, bundle)
-    if network is None:
-        network = TfliteNetwork(bundle.model, bundle, config.model.threads)
-        check_golden(network, bundle)
-    return Model(bundle, network, accelerator)
-
-
-def _accelerated(config: Config, bundle: Bundle) -> Tuple[Optional[TfliteNetwork], str]:
-    """Return the network on the Edge TPU, or None and why not. Raise AcceleratorError where it was insisted upon."""
-    if config.model.accelerator == "cpu":
-        return None, "cpu (as configured)"
-    try:
-        if bundle.edgetpu_model is None:
-            raise AcceleratorError(
-                f"model {bundle.label} is not compiled for the Edge TPU",
-                where=str(bundle.path),
-                remedy='use one with model_edgetpu.tflite, or set [model] accelerator = "cpu"',
-            )
-        delegate = load_delegate(config.model.device)
-        network = TfliteNetwork(bundle.edgetpu_model, bundle, config.model.threads, delegate)
-        check_golden(network, bundle)
-    except (AcceleratorError, ModelError) as error:
-        if config.model.accelerator == "edgetpu":
-            raise
-        return None, f"cpu ({error.problems[0].what})"
-    return network, f"edgetpu:{config.model.device or 'any'}"
+    cpu = TfliteNetwork(bundle.model, bundle, config.model.threads)
+    return Model(bundle, HandOver(cpu, bundle, config.model.accelerator, config.model.device))
 
 
 def phonology(bundle: Bundle) -> Phonology:

@@ -61,6 +61,10 @@ class AcceleratorError(SaysoError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
+class AcceleratorLost(AcceleratorError):
+    """The Edge TPU is gone, hangs or has failed; it may be back at the next attempt."""
+
+
 class AudioError(SaysoError):
     """A microphone, a sound file or a stream of samples can't be read."""
 

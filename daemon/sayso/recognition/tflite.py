@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import importlib
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from sayso.errors import AcceleratorError, ModelError
-from sayso.recognition.acoustic import AcousticStream, Frames, States, Streaming
+from sayso.errors import AcceleratorError, AcceleratorLost, ModelError
+from sayso.recognition.acoustic import AcousticStream, Frames, Network, States, Streaming
 from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
 from sayso.recognition.quantised import TensorFormat, carry
 
@@ -39,26 +40,50 @@ def _runtime() -> Any:
     )
 
 
+def _pycoral() -> Any:
+    """Return Google's pycoral where it is installed; another package of that name is about maps of coral reefs."""
+    try:
+        return importlib.import_module("pycoral.utils.edgetpu")
+    except ImportError:
+        return None
+
+
 def load_delegate(device: str) -> Any:
     """Given a device of libedgetpu (`usb`, `usb:0`, `pci:0`, empty for any), return its delegate.
 
-    Raise AcceleratorError where the library or the device is missing.
+    Raise AcceleratorError where the library is missing, AcceleratorLost where the device is.
     """
+    options = {"device": device} if device else {}
+    pycoral = _pycoral()
     try:
         # First by ourselves: where the library is missing, the interpreter's own attempt leaves half an object behind.
         ctypes.CDLL(DELEGATE)
-        return _runtime().load_delegate(DELEGATE, {"device": device} if device else {})
-    except OSError:
-        raise AcceleratorError(
-            f"{DELEGATE} is not installed", remedy='install libedgetpu1-std, or set [model] accelerator = "cpu"'
-        ) from None
+        return pycoral.load_edgetpu_delegate(options) if pycoral else _runtime().load_delegate(DELEGATE, options)
+    except OSError as error:
+        what = f"{DELEGATE} is not installed" if "No such file" in str(error) else f"{DELEGATE} doesn't load: {error}"
+        raise AcceleratorError(what, remedy='install libedgetpu1-std, or set [model] accelerator = "cpu"') from None
     except AttributeError:
         raise AcceleratorError(f"{DELEGATE} is not a delegate", remedy="reinstall libedgetpu1-std") from None
     except ValueError as error:
         reason = " ".join(str(error).split()) or "no device answered"
-        raise AcceleratorError(
+        raise AcceleratorLost(
             f"no Edge TPU {device or 'found'}: {reason}", remedy="plug it in, or check its power"
         ) from None
+
+
+def runtime_name() -> str:
+    """Return which interpreter is at work, and its version. Raise ModelError where there is none."""
+    package = _runtime().__name__.split(".", maxsplit=1)[0].replace("_", "-")
+    return f"{package} {version(package)}"
+
+
+def _interpreter(path: Path, threads: int, delegate: Any) -> Any:
+    """Given a model and the Edge TPU's delegate or None, return what runs it."""
+    pycoral = _pycoral() if delegate is not None else None
+    if pycoral:
+        return pycoral.make_interpreter(str(path), delegate=delegate)
+    delegates = None if delegate is None else [delegate]
+    return _runtime().Interpreter(model_path=str(path), num_threads=threads, experimental_delegates=delegates)
 
 
 class TfliteNetwork:
@@ -69,11 +94,7 @@ class TfliteNetwork:
         self._where = str(path)
         manifest = bundle.manifest
         try:
-            self._interpreter = _runtime().Interpreter(
-                model_path=str(path),
-                num_threads=threads,
-                experimental_delegates=[delegate] if delegate is not None else None,
-            )
+            self._interpreter = _interpreter(path, threads, delegate)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
@@ -144,7 +165,7 @@ class TfliteNetwork:
         return logits.reshape(-1, logits.shape[-1]), new
 
 
-def check_golden(network: TfliteNetwork, bundle: Bundle) -> float:
+def check_golden(network: Network, bundle: Bundle) -> float:
     """Given a network, return how far its answer to the golden vector is off (mean absolute probability).
 
     Raise ModelError where that is more than the bundle tolerates.
