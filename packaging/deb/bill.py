@@ -72,7 +72,9 @@ def metadata(wheel: Path) -> Message:
 def _licence(about: Message) -> dict[str, Any]:
     if expression := about["License-Expression"]:
         return {"expression": expression}
-    classes = [line.rsplit(" :: ", 1)[1] for line in about.get_all("Classifier", []) if line.startswith("License :: OSI")]
+    classes = [
+        line.rsplit(" :: ", 1)[1] for line in about.get_all("Classifier", []) if line.startswith("License :: OSI")
+    ]
     name = about["License"] or ""
     short = name if 0 < len(name) <= _LONGEST_NAME and "\n" not in name else ""
     return {"license": {"name": short or ", ".join(classes) or "see the licence text in the package"}}

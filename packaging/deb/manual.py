@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Iterator
 
 import click
+
 from sayso import __version__, errors
 from sayso.cli.main import sayso
 from sayso.config import template
@@ -75,7 +76,9 @@ def settings_page(date: str) -> Iterator[str]:
     yield from (".SH SYNOPSIS", r".I /etc/sayso/sayso.toml", ".SH DESCRIPTION")
     blocks = [block.splitlines() for block in template().strip().split("\n\n")]
     yield text("A TOML file. " + " ".join(map(_uncomment, blocks[0])))
-    yield text("The daemon reads it when it starts (systemctl restart sayso). `sayso check` names every mistake with its line.")
+    yield text(
+        "The daemon reads it when it starts (systemctl restart sayso). `sayso check` names every mistake with its line."
+    )
     for lines in blocks[1:]:
         if lines[0].startswith("["):
             yield f'.SH "{text(lines[0])}"'
@@ -120,8 +123,11 @@ def _definitions(meanings: dict[str, str]) -> Iterator[str]:
 def _exit_codes() -> Iterator[tuple[str, str]]:
     found = [one for _, one in inspect.getmembers(errors, inspect.isclass) if issubclass(one, errors.SaysoError)]
     for error in sorted(found, key=lambda one: one.exit_code):
-        yield str(error.exit_code), (error.__doc__ or "").splitlines()[0] if error is not errors.SaysoError else (
-            "something else that a person can act on; the message says what"
+        yield (
+            str(error.exit_code),
+            (error.__doc__ or "").splitlines()[0]
+            if error is not errors.SaysoError
+            else ("something else that a person can act on; the message says what"),
         )
 
 
