@@ -27,6 +27,7 @@ from sayso.mqtt.discovery import Discovery
 from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
 from sayso.mqtt.settings import MqttSettings
+from sayso.recognition.attention import Attention, AttentionSettings
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
@@ -70,7 +71,8 @@ def phonology(bundle: Bundle) -> Phonology:
 
 def load_grammar(config: Config, bundle: Bundle) -> Grammar:
     """Given the settings, return the compiled sentences. Raise GrammarError."""
-    return compile_grammar(Path(config.commands.path), phonology(bundle), config.commands.context)
+    wake_phrases = config.listening.wake_phrases
+    return compile_grammar(Path(config.commands.path), phonology(bundle), config.commands.context, wake_phrases)
 
 
 def make_recognizer(
@@ -96,6 +98,7 @@ def make_recognizer(
         ),
         min_confidence=threshold,
         intent_confidence=grammar.templates.min_confidence,
+        wake_confidence=config.listening.wake_confidence,
         alternatives=config.decoder.alternatives,
     )
     if decoding.calibration is not None:
@@ -134,7 +137,7 @@ def make_conversation(config: Config, contract: Contract, meaning: Callable[[str
 
 def mqtt_settings(config: Config) -> MqttSettings:
     """Given the settings, return those of the broker's connection. Raise ConfigError where they don't agree."""
-    values: Dict[str, Any] = config.mqtt.model_dump(exclude={"alpn"})
+    values: Dict[str, Any] = config.mqtt.model_dump(exclude={"alpn", "partial"})
     return MqttSettings(**values, alpn=tuple(config.mqtt.alpn))
 
 
@@ -143,4 +146,6 @@ def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness", "noise_margin"})
     voice = Vad(config.gate.aggressiveness, config.gate.noise_margin)
     endpoint = EndpointSettings(**config.endpoint.model_dump())
-    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer, endpoint)
+    attention = Attention(AttentionSettings(config.listening.wake_window, config.commands.refractory))
+    attention.required = config.listening.mode == "wake"
+    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer, endpoint, attention)

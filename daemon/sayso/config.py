@@ -116,9 +116,36 @@ class CommandsConfig(_Section):
         description="commands less probable than this are rejected; unset: what the model recommends",
     )
     watch: bool = Field(default=True, description="read them again as soon as a file changes")
+    refractory: float = Field(
+        default=2.0, ge=0, le=60, description="the same again so soon is marked `repeated` [s]; 0: never"
+    )
     context: Dict[str, Any] = Field(
         default_factory=dict, description='what holds in this room, for requires_context, e.g. {area = "kitchen"}'
     )
+
+
+class ListeningConfig(_Section):
+    """Who is listened to."""
+
+    mode: Literal["always", "wake", "push"] = Field(
+        default="always", description="always; after a wake phrase; push: while asked to over MQTT"
+    )
+    wake_phrases: List[str] = Field(
+        default_factory=list,
+        description='what gets Sayso\'s attention, e.g. ["hey house"]; in mode always it may be left out',
+    )
+    wake_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="a wake phrase less probable than this was none"
+    )
+    wake_window: float = Field(
+        default=8.0, ge=1, le=60, description="after a wake phrase alone, a command may begin this much later [s]"
+    )
+
+    @model_validator(mode="after")
+    def _can_be_woken(self) -> ListeningConfig:
+        if self.mode == "wake" and not self.wake_phrases:
+            raise ValueError('mode "wake" needs wake_phrases: it would never listen')
+        return self
 
 
 class DecoderConfig(_Section):
@@ -157,6 +184,7 @@ class MqttConfig(_Section):
     time_to_live: float = Field(
         default=2.0, ge=0.1, le=60, description="a command that has not reached the broker after this is dropped [s]"
     )
+    partial: bool = Field(default=False, description="publish the words so far on `partial` while somebody speaks")
     keepalive: int = Field(
         default=15, ge=5, le=600, description="the broker is asked for a sign of life after this [s]"
     )
@@ -207,6 +235,7 @@ class Config(_Section):
     endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     commands: CommandsConfig = Field(default_factory=CommandsConfig)
+    listening: ListeningConfig = Field(default_factory=ListeningConfig)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
     mqtt: MqttConfig = Field(default_factory=MqttConfig)
     home_assistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)

@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import logging
 
-from sayso.records import Command, Outcome
+from sayso.records import Command, Heard, Wake
 
 logger = logging.getLogger(__name__)
 
 
-def tell(outcome: Outcome, id_: str) -> None:
-    """Given an outcome and the id under which it was published, log it; the journal gets fields to search by, too."""
-    if isinstance(outcome, Command):
+def tell(heard: Heard, id_: str) -> None:
+    """Given an outcome or a wake phrase and the id under which it was published, log it.
+
+    The journal gets fields to search by, too.
+    """
+    if isinstance(heard, Wake):
+        logger.info('woken by "%s" (%.2f)', heard.phrase, heard.confidence, extra={"SAYSO_ID": id_})
+        return
+    if isinstance(heard, Command):
         fields = {
-            "SAYSO_INTENT": outcome.intent,
-            "SAYSO_CONFIDENCE": f"{outcome.confidence:.3f}",
+            "SAYSO_INTENT": heard.intent,
+            "SAYSO_CONFIDENCE": f"{heard.confidence:.3f}",
             "SAYSO_ID": id_,
         }
         logger.info(
             '"%s" -> %s %s (%.2f, %.0f ms)',
-            outcome.text, outcome.intent, dict(outcome.slots), outcome.confidence, outcome.timings.final,
+            heard.text, heard.intent, dict(heard.slots), heard.confidence, heard.timings.final,
             extra=fields,
         )  # fmt: skip
         return
-    fields = {"SAYSO_REASON": outcome.reason, "SAYSO_ID": id_}
-    logger.info("rejected: %s (%.2f)", outcome.reason, outcome.confidence, extra=fields)
+    fields = {"SAYSO_REASON": heard.reason, "SAYSO_ID": id_}
+    logger.info("rejected: %s (%.2f)", heard.reason, heard.confidence, extra=fields)

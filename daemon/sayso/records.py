@@ -131,6 +131,10 @@ class Hypothesis:
     worst_word: float = 0.0
     """Of the words, how far the worst falls behind the free path over its own steps [nats per phone, >= 0]: one wrong
     word in a long sentence."""
+    wake: Hypothesis | None = None
+    """The wake phrase alone, where the path begins with one: its words, tags and scores over its own steps."""
+    rest: Hypothesis | None = None
+    """What follows the wake phrase, likewise; its words are empty where nothing does."""
 
 
 MARGIN_CAP = 5.0
@@ -179,6 +183,22 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class Wake:
+    """The wake phrase, heard: somebody wants Sayso's attention."""
+
+    phrase: str
+    """As the owner wrote it."""
+    confidence: float
+    """Probability that it was said, 0 to 1."""
+    start: int
+    """Index of its first sample."""
+    end: int
+    """Index one past its last sample."""
+    decided: int
+    """Index at which it was known."""
+
+
+@dataclass(frozen=True)
 class Command:
     """A sentence of the owner's, understood."""
 
@@ -201,6 +221,10 @@ class Command:
     evidence: Evidence | None = None
     """What the confidence rests on; None where nothing was decoded."""
     timings: Timings = field(default_factory=Timings)
+    wake: Wake | None = None
+    """The wake phrase that it began with; None where it was said without one."""
+    repeated: bool = False
+    """Whether the same was said a moment ago."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +232,8 @@ class Rejection:
     """Sound that is not a command, and why."""
 
     reason: str
-    """`not_a_command`, `low_confidence`, `ambiguous`, `too_long`, `too_short`, `audio_gap` or `no_speech`."""
+    """`not_a_command`, `low_confidence`, `ambiguous`, `too_long`, `too_short`, `audio_gap`, `no_speech` or
+    `not_addressed`."""
     text: str
     """The best candidate's words; empty where there is none."""
     intent: str
@@ -221,9 +246,12 @@ class Rejection:
     evidence: Evidence | None = None
     """What the confidence rests on; None where nothing was decoded."""
     timings: Timings = field(default_factory=Timings)
+    wake: Wake | None = None
+    """The wake phrase that it began with, if that was heard well."""
 
 
 Outcome = Union[Command, Rejection]
+Heard = Union[Wake, Command, Rejection]
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Sentences:
     @property
     def intents(self) -> List[str]:
         """Return the intents that can come out."""
-        return sorted({sentence.intent for sentence in self.grammar.graph.sentence_ends})
+        return sorted({sentence.intent for sentence in self.grammar.graph.sentence_ends if sentence.intent})
 
     @property
     def label(self) -> str:
@@ -66,9 +66,8 @@ class Sentences:
     def meaning(self, text: str) -> Optional[Command]:
         """Given written text, return the command that it is; None if it is none, or could be several."""
         graph = self.grammar.graph
-        found = [
-            read_tags(output, graph.slot_ends, graph.sentence_ends) for output in read_sentence(graph, words(text))
-        ]
+        read = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in read_sentence(graph, words(text)))
+        found = [meaning for meaning in read if meaning.intent]  # a wake phrase alone has none
         if len({_essence(meaning) for meaning in found}) != 1:
             return None
         one = found[0]

@@ -43,7 +43,8 @@ from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
-from sayso.records import Answer, Command, Message, Outcome, State
+from sayso.partials import Partials
+from sayso.records import Answer, Command, Heard, Message, Outcome, State, Wake
 from sayso.sentences import WATCH_SECONDS, Sentences
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Service:
         )
         self._record = health.Record()
         self._watched = Watched()
+        self._partials = Partials(config.mqtt.partial)
         self._turns = 0
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
@@ -112,6 +114,7 @@ class Service:
             accelerator=self._model.accelerator,
             model=self._model.bundle.label,
             grammar=self._sentences.label,
+            mode=config.listening.mode,
             min_confidence=recognizer.min_confidence,
         )
         self._published: Optional[State] = None
@@ -132,7 +135,7 @@ class Service:
             self._broker.start()
             stack.callback(self._broker.stop, STOP_SECONDS)
             stack.callback(lambda: self._say(self._conversation.end()))
-            self._microphone.open()
+            self._open_or_close()
             stack.callback(self._microphone.close, STOP_SECONDS)
             worker.start()
             stack.callback(worker.join, STOP_SECONDS)
@@ -291,16 +294,18 @@ class Service:
         logger.info("%s", request)
 
     def _set_mode(self, mode: str) -> None:
-        if mode == "wake":
-            raise BrokerError("no wake phrase is configured", where="set/mode", remedy="use always or push")
+        if mode == "wake" and not self._config.listening.wake_phrases:
+            remedy = "write [listening] wake_phrases, or use always or push"
+            raise BrokerError("no wake phrase is configured", where="set/mode", remedy=remedy)
         self._state = replace(self._state, mode=mode)
 
     def _open_or_close(self) -> None:
-        """Hold the microphone open only while its sound may be used."""
+        """Hold the microphone open only while its sound may be used. Who asks for a command needs no wake phrase."""
         if self._state.muted:
             self._say(self._conversation.deaf(f"{self._contract.topic('set/mute')}: the microphone is muted"))
-        asked = self._state.mode != "push" or self._listen_until is not None or self._conversation.listening
-        if asked and not self._is_shut:
+        asked = self._listen_until is not None or self._conversation.listening
+        self._pipeline.attention.required = self._state.mode == "wake" and not asked
+        if (asked or self._state.mode != "push") and not self._is_shut:
             self._microphone.open()
         else:
             self._microphone.close()
@@ -354,8 +359,11 @@ class Service:
                 self._turns += 1
                 if frame is None:
                     continue
-                for outcome in self._pipeline.feed(frame):
-                    self._publish(outcome)
+                for heard in self._pipeline.feed(frame):
+                    self._publish(heard)
+                words = self._partials.hear(frame, self._pipeline.hearing, self._pipeline.so_far)
+                if words is not None:
+                    self._broker.publish(self._contract.partial(words, time.time()))
                 live = self._watched.hear(frame, self._pipeline.hearing, self._pipeline.so_far, time.monotonic())
                 if live is not None:
                     self._broker.publish(self._contract.live(live, time.time()))
@@ -363,13 +371,17 @@ class Service:
             died = error
             self._inbox.put(lambda: self._fail(died))
 
-    def _publish(self, outcome: Outcome) -> None:
+    def _publish(self, heard: Heard) -> None:
         now = time.time()
-        stamp = Stamp(id=str(uuid.uuid4()), heard=now - outcome.timings.final / 1000, now=now)
-        self._say([self._contract.outcome(outcome, stamp), *self._discovery.events(outcome, stamp)])
-        self._inbox.put(lambda: self._answer(outcome, stamp))
-        self._record.add(outcome)
-        journal.tell(outcome, stamp.id)
+        late = 0.0 if isinstance(heard, Wake) else heard.timings.final / 1000
+        stamp = Stamp(id=str(uuid.uuid4()), heard=now - late, now=now)
+        event = self._contract.wake(heard, stamp) if isinstance(heard, Wake) else self._contract.outcome(heard, stamp)
+        self._say([event, *self._discovery.events(heard, stamp)])
+        if not isinstance(heard, Wake):
+            outcome: Outcome = heard
+            self._inbox.put(lambda: self._answer(outcome, stamp))
+            self._record.add(outcome)
+        journal.tell(heard, stamp.id)
 
 
 def _client_id() -> str:

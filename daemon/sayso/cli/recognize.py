@@ -20,7 +20,7 @@ from sayso.cli.settings import commands_option, model_option, overrides, setting
 from sayso.config import Config
 from sayso.errors import AudioError
 from sayso.recognition.recognizer import Recognizer
-from sayso.records import Command, Outcome, Rejection, seconds
+from sayso.records import Command, Heard, Rejection, Wake, seconds
 
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
@@ -92,8 +92,12 @@ def _recognize(config: Config, recognizer: Recognizer, file: str) -> Iterator[Di
         yield describe(file, Rejection("no_speech", "", "", 0.0, start=0, end=heard, decided=heard))
 
 
-def describe(file: str, outcome: Outcome) -> Dict[str, Any]:
-    """Given an outcome, return it as one flat object; times in seconds from the file's start."""
+def describe(file: str, outcome: Heard) -> Dict[str, Any]:
+    """Given what was heard, return it as one flat object; times in seconds from the file's start."""
+    if isinstance(outcome, Wake):
+        times = {name: round(seconds(getattr(outcome, name)), 3) for name in ("start", "end", "decided")}
+        said = {"phrase": outcome.phrase, "confidence": round(outcome.confidence, 4)}
+        return {"file": file, "type": "wake", **said, **times}
     command = isinstance(outcome, Command)
     return {
         "file": file,

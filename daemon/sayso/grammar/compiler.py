@@ -15,6 +15,7 @@ from sayso.grammar.graph import DecodingGraph, build_graph
 from sayso.grammar.pronounce import Pronunciation, pronounce
 from sayso.grammar.tags import TAG
 from sayso.grammar.templates import Templates, parse_templates
+from sayso.grammar.wake import with_wake_phrases
 from sayso.grammar.words import build_word_acceptor
 
 
@@ -40,11 +41,16 @@ class Grammar:
     files: tuple[Path, ...]
 
 
-def compile_grammar(path: Path, phonology: Phonology, context: Mapping[str, Any]) -> Grammar:
-    """Given a file or folder of templates, return the grammar. Raise GrammarError with all that is wrong."""
+def compile_grammar(
+    path: Path, phonology: Phonology, context: Mapping[str, Any], wake_phrases: Sequence[str] = ()
+) -> Grammar:
+    """Given a file or folder of templates, return the grammar; its sentences may begin with a wake phrase.
+
+    Raise GrammarError with all that is wrong.
+    """
     paths = find_template_files(path)
     templates = parse_templates(read_template_files(paths))
-    acceptor = build_word_acceptor(templates, context)
+    acceptor = with_wake_phrases(build_word_acceptor(templates, context), wake_phrases)
     words = {label for _, label, _ in acceptor.arcs if label and not label.startswith(TAG)}
     phones = [token for index, token in enumerate(phonology.tokens) if index != phonology.blank]
     pronunciations = pronounce(words, phonology.lexicon, phones, templates.pronunciations)

@@ -6,6 +6,7 @@ Rule of this file: plain values, shared by those who write tags (words.py, graph
 Labels are strings. A word is itself; a tag begins with TAG and is one of
     TAG + "{" + slot          a slot begins
     TAG + "}" + number        the slot ends, with value `number` of the value table
+    TAG + "!" + phrase      the wake phrase has been said; what follows is meant for us
     TAG + "."                 all is said; only politeness can follow
     TAG + "#" + number        the sentence ends, with `number` of the sentence table
 """
@@ -20,6 +21,7 @@ TAG = "\x01"
 
 SLOT_BEGINS = TAG + "{"
 SLOT_ENDS = TAG + "}"
+WOKEN = TAG + "!"
 ALL_SAID = TAG + "."
 SENTENCE_ENDS = TAG + "#"
 

@@ -15,7 +15,20 @@ from datetime import datetime, timezone
 from typing import Any, Sequence
 
 from sayso.errors import ConfigError
-from sayso.records import Alternative, Answer, Command, Health, Live, Message, Outcome, State, Timings, Word, seconds
+from sayso.records import (
+    Alternative,
+    Answer,
+    Command,
+    Health,
+    Live,
+    Message,
+    Outcome,
+    State,
+    Timings,
+    Wake,
+    Word,
+    seconds,
+)
 
 ONLINE = b"online"
 OFFLINE = b"offline"
@@ -52,6 +65,8 @@ TOPICS = (
     Topic("state", "out", True, False, "what the daemon is right now, and its newest error"),
     Topic("health", "out", True, False, "counters since the start, latency, load; every minute"),
     Topic("command", "out", False, True, "a sentence of the owner's was said"),
+    Topic("wake", "out", False, True, "a wake phrase was said; a command may follow without it"),
+    Topic("partial", "out", False, True, "the words so far, while somebody speaks; only with `[mqtt] partial`", 0),
     Topic("rejected", "out", False, True, "somebody spoke and it was no command, and why"),
     Topic("event", "out", False, True, "both of these for Home Assistant's event entity; only with discovery on"),
     Topic("live", "out", False, True, "loudness and the words so far, five times a second; while `set/live` asks", 0),
@@ -125,6 +140,16 @@ class Contract:
         payload = describe(outcome, stamp, self.site, self.time_to_live)
         return Message(self.topic(name), encode(payload), expires=self.time_to_live)
 
+    def wake(self, wake: Wake, stamp: Stamp) -> Message:
+        """Given a wake phrase, return its event; it expires."""
+        payload = describe_wake(wake, stamp, self.site, self.time_to_live)
+        return Message(self.topic("wake"), encode(payload), expires=self.time_to_live)
+
+    def partial(self, text: str, now: float) -> Message:
+        """Given the words so far and the time [Unix seconds], return them; nobody misses what is lost of them."""
+        payload = {"site": self.site, "text": text, "time": iso(now)}
+        return Message(self.topic("partial"), encode(payload), qos=0, expires=self.time_to_live)
+
     def other_publisher(self, topic: str, payload: bytes, retained: bool) -> str:
         """Given anything received, return one line if another daemon speaks for this site, else "".
 
@@ -161,6 +186,8 @@ def describe(outcome: Outcome, stamp: Stamp, site: str, time_to_live: float) -> 
         said["slots"] = dict(outcome.slots)
         said["raw_slots"] = dict(outcome.raw_slots)
         said["words"] = [_word(word, outcome.start) for word in outcome.words]
+        said["wake_phrase"] = outcome.wake.phrase if outcome.wake else ""
+        said["repeated"] = outcome.repeated
     else:
         said["reason"] = outcome.reason
     return {
@@ -172,6 +199,20 @@ def describe(outcome: Outcome, stamp: Stamp, site: str, time_to_live: float) -> 
         "time": iso(stamp.now),
         "expires_at": iso(stamp.now + time_to_live),
         "timings": {name: round(value, 2) for name, value in _fields(outcome.timings).items()},
+    }
+
+
+def describe_wake(wake: Wake, stamp: Stamp, site: str, time_to_live: float) -> dict[str, Any]:
+    """Given a wake phrase, return the fields of its payload, times as wall time."""
+    return {
+        "id": stamp.id,
+        "site": site,
+        "phrase": wake.phrase,
+        "confidence": _rounded(wake.confidence),
+        "start": iso(stamp.heard - seconds(wake.decided - wake.start)),
+        "end": iso(stamp.heard - seconds(wake.decided - wake.end)),
+        "time": iso(stamp.now),
+        "expires_at": iso(stamp.now + time_to_live),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Sequence
 
 from sayso.mqtt.contract import Stamp
 from sayso.mqtt.homeassistant import HomeAssistant
-from sayso.records import Message, Outcome
+from sayso.records import Heard, Message, Wake
 
 Messages = tuple[Message, ...]
 
@@ -56,9 +56,13 @@ class Discovery:
         """Given a message, return whether Home Assistant has just started and wants all state again."""
         return self._device.is_birth(topic, payload)
 
-    def events(self, outcome: Outcome, stamp: Stamp) -> Messages:
-        """Given an outcome, return it for the event entity, if there is one."""
-        return (self._device.event(outcome, stamp),) if self._device.settings.discovery else ()
+    def events(self, heard: Heard, stamp: Stamp) -> Messages:
+        """Given an outcome or a wake phrase, return it for the event entity, if there is one."""
+        if not self._device.settings.discovery:
+            return ()
+        if isinstance(heard, Wake):
+            return (self._device.wake_event(heard, stamp),)
+        return (self._device.event(heard, stamp),)
 
     def _introduce(self) -> Messages:
         before, self._said = self._said, self._device.introduction()

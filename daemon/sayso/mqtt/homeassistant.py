@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence
 
 from sayso.errors import ConfigError
-from sayso.mqtt.contract import OFFLINE, ONLINE, Contract, Stamp, describe, encode
+from sayso.mqtt.contract import OFFLINE, ONLINE, Contract, Stamp, describe, describe_wake, encode
 from sayso.mqtt.requests import MODES
-from sayso.records import Command, Message, Outcome
+from sayso.records import Command, Message, Outcome, Wake
 
 MAX_TRIGGERS = 100
 """Device triggers at most; intents beyond it still come as events."""
@@ -128,6 +128,13 @@ class HomeAssistant:
             encode({"event_type": kind, **attributes}),
             expires=self.contract.time_to_live,
         )
+
+    def wake_event(self, wake: Wake, stamp: Stamp) -> Message:
+        """Given a wake phrase, return it for the event entity."""
+        said = describe_wake(wake, stamp, self.contract.site, self.contract.time_to_live)
+        attributes = {name: said[name] for name in ("id", "confidence", "time", "expires_at")}
+        payload = {"event_type": "wake", "text": wake.phrase, **attributes}
+        return Message(self.contract.topic("event"), encode(payload), expires=self.contract.time_to_live)
 
     @property
     def _id(self) -> str:

@@ -7,7 +7,7 @@ Morgan, 1994): the grammar already says what may follow, the network must not sa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.tags import TAG
+from sayso.grammar.tags import TAG, WOKEN
 from sayso.records import MARGIN_CAP, Hypothesis, Posteriors, Word
 
 ALTERNATIVE_BEAM = MARGIN_CAP
@@ -143,22 +143,35 @@ class Decoder:
     def _hypothesis(self, arcs: List[_Arc], complete: bool, origin: int) -> Hypothesis:
         log_probs = self._log_probs()
         tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
-        acoustic = float(log_probs[np.arange(len(tokens)), tokens].sum())
-        best = log_probs.argmax(axis=1)
+        cost = sum(arc.cost for arc in arcs)
+
+        def scored(words: Tuple[Word, ...], output: Tuple[str, ...], first: int, end: int) -> Hypothesis:
+            rows, said = log_probs[first:end], tokens[first:end]
+            return Hypothesis(
+                words=words,
+                tags=output,
+                complete=complete,
+                acoustic=float(rows[np.arange(len(said)), said].sum()),
+                free=float(rows.max(axis=1).sum()),
+                cost=cost,
+                phones=self._phones(said),
+                free_phones=self._phones(rows.argmax(axis=1)),
+                steps=len(rows),
+                worst_word=self._worst_word(words, origin, tokens, log_probs),
+            )
+
         words = tuple(self._words(arcs, origin))
-        symbols = self._graph.symbols
-        return Hypothesis(
-            words=words,
-            tags=tuple(symbols[arc.symbol] for arc in arcs if arc.symbol),
-            complete=complete,
-            acoustic=acoustic,
-            free=float(log_probs.max(axis=1).sum()),
-            cost=sum(arc.cost for arc in arcs),
-            phones=self._phones(tokens),
-            free_phones=self._phones(best),
-            steps=len(log_probs),
-            worst_word=self._worst_word(words, origin, tokens, log_probs),
-        )
+        output = tuple(self._graph.symbols[arc.symbol] for arc in arcs if arc.symbol)
+        whole = scored(words, output, 0, len(log_probs))
+        # Nothing but its own words stands before the wake phrase's tag.
+        said = next((place for place, symbol in enumerate(output) if symbol.startswith(WOKEN)), 0)
+        if not said:
+            return whole
+        turn = len(log_probs)
+        if len(words) > said:
+            turn = ((words[said - 1].end + words[said].start) // 2 - origin) // self._settings.step
+        wake = scored(words[:said], output[: said + 1], 0, turn)
+        return replace(whole, wake=wake, rest=scored(words[said:], output[said + 1 :], turn, len(log_probs)))
 
     def _worst_word(
         self,

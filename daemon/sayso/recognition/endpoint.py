@@ -18,6 +18,8 @@ class Progress(Enum):
     """A sentence, and none goes on from there."""
     CONTINUABLE = auto()
     """A sentence, and a longer one begins with it."""
+    WOKEN = auto()
+    """A wake phrase, and no word of a sentence yet."""
     UNFINISHED = auto()
     """The beginning of a sentence."""
     UNKNOWN = auto()
@@ -56,6 +58,7 @@ class EndpointSettings:
         return {
             Progress.FINISHED: self.finished,
             Progress.CONTINUABLE: self.continuable,
+            Progress.WOKEN: self.continuable,
             Progress.UNFINISHED: self.unfinished,
             Progress.UNKNOWN: self.unknown,
             Progress.NOTHING: self.finished,

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
-from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, SentenceEnd, SlotEnd
+from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, WOKEN, SentenceEnd, SlotEnd
 from sayso.records import MARGIN_CAP, Evidence, Hypothesis
 
 FEWEST_FREE_PHONES = 1
@@ -42,6 +42,8 @@ class Meaning:
     slots: Mapping[str, Any]
     raw_slots: Mapping[str, str]
     template: str
+    wake_phrase: str = ""
+    """What was said to get our attention, which is no part of `text`; empty: nothing."""
 
 
 def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends: Sequence[SentenceEnd]) -> Meaning:
@@ -50,10 +52,13 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     slots: dict[str, Any] = {}
     raw: dict[str, str] = {}
     begun: dict[str, int] = {}
-    intent = template = ""
+    intent = template = wake_phrase = ""
     for symbol in output:
         if not symbol.startswith(TAG):
             words.append(symbol)
+        elif symbol.startswith(WOKEN):
+            wake_phrase = symbol[len(WOKEN) :]
+            words.clear()
         elif symbol.startswith(SLOT_BEGINS):
             begun[symbol[len(SLOT_BEGINS) :]] = len(words)
         elif symbol.startswith(SLOT_ENDS):
@@ -64,7 +69,7 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
             sentence = sentence_ends[int(symbol[len(SENTENCE_ENDS) :])]
             intent, template = sentence.intent, sentence.template
             slots = {**sentence.slots, **slots}
-    return Meaning(" ".join(words), intent, slots, raw, template)
+    return Meaning(" ".join(words), intent, slots, raw, template, wake_phrase)
 
 
 def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:

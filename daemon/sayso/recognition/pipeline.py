@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Callable, Iterable, List, Protocol
 
+from sayso.recognition.attention import Attention
 from sayso.recognition.endpoint import EndpointSettings, Progress
 from sayso.recognition.recognizer import Recognizer
-from sayso.records import AudioFrame, GateEvent, Outcome, UtteranceAudio, UtteranceEnd, UtteranceStart, samples
+from sayso.records import AudioFrame, GateEvent, Heard, UtteranceAudio, UtteranceEnd, UtteranceStart, samples
 
 _LOOK_AGAIN = samples(0.08)
 """In noise the grammar is asked at most so often: once a call of the network."""
@@ -45,7 +46,10 @@ class Pipeline:
         is_speech: Callable[[AudioFrame], bool],
         recognizer: Recognizer,
         endpoint: EndpointSettings,
+        attention: Attention,
     ) -> None:
+        self.attention = attention
+        """Who decides whether a wake phrase is needed."""
         self._gate = gate
         self._pauses = {progress: samples(pause) for progress, pause in endpoint.pauses().items()}
         self._quiet = 0
@@ -61,14 +65,20 @@ class Pipeline:
         return self._gate.is_open
 
     def so_far(self) -> str:
-        """Return the words of the open utterance as they look so far; a word more may change them all."""
-        return self._recognizer.so_far() if self._gate.is_open else ""
+        """Return the words of the open utterance as they look so far; a word more may change them all.
+
+        While a wake phrase is needed, they are nobody's business before it has been said.
+        """
+        said = self._recognizer.so_far() if self._gate.is_open else None
+        if said is None or not (said.wake_phrase or self.attention.listens(self._recognizer.start)):
+            return ""
+        return said.text
 
     def use(self, recognizer: Recognizer) -> None:
         """Given another recogniser (a new grammar, say), take it from the next utterance on."""
         self._next = recognizer
 
-    def feed(self, frame: AudioFrame) -> List[Outcome]:
+    def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
         speech = self._is_speech(frame)
         outcomes = self._follow(self._gate.feed(frame, speech))
@@ -79,7 +89,7 @@ class Pipeline:
             outcomes += self._judge_noise()
         return outcomes
 
-    def _judge_pause(self) -> List[Outcome]:
+    def _judge_pause(self) -> List[Heard]:
         """Ask the grammar how long the pause that has begun must be; end the utterance if it is long enough."""
         pause = self._pauses[self._recognizer.glimpse().progress]
         if self._quiet >= pause:
@@ -87,7 +97,7 @@ class Pipeline:
         self._gate.hangover = pause
         return []
 
-    def _judge_noise(self) -> List[Outcome]:
+    def _judge_noise(self) -> List[Heard]:
         """What keeps the gate open may be a kettle: end a sentence after which nothing like a phone is heard."""
         still = self._recognizer.still()
         if still == 0:
@@ -95,17 +105,22 @@ class Pipeline:
         elif still >= self._judged + _LOOK_AGAIN:
             self._judged = still
             glimpse = self._recognizer.glimpse()
-            enough = {Progress.FINISHED: self._still, Progress.CONTINUABLE: self._pauses[Progress.CONTINUABLE]}
+            # After a wake phrase it is mostly the command that goes on, of which no phone has come out yet.
+            enough = {
+                Progress.FINISHED: self._still,
+                Progress.CONTINUABLE: self._pauses[Progress.CONTINUABLE],
+                Progress.WOKEN: self._pauses[Progress.UNFINISHED],
+            }
             if glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
                 return self._follow(self._gate.close("grammar"))
         return []
 
-    def finish(self) -> List[Outcome]:
+    def finish(self) -> List[Heard]:
         """Given that the source has ended, return the outcome of the open utterance, if any."""
         return self._follow(self._gate.finish())
 
-    def _follow(self, events: Iterable[GateEvent]) -> List[Outcome]:
-        outcomes: List[Outcome] = []
+    def _follow(self, events: Iterable[GateEvent]) -> List[Heard]:
+        outcomes: List[Heard] = []
         for event in events:
             if isinstance(event, UtteranceStart):
                 if self._next is not None:
@@ -114,5 +129,5 @@ class Pipeline:
             elif isinstance(event, UtteranceAudio):
                 self._recognizer.hear(event.samples)
             elif isinstance(event, UtteranceEnd):
-                outcomes.append(self._recognizer.end(event))
+                outcomes += self.attention.consider(self._recognizer.end(event))
         return outcomes

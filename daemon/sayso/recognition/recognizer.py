@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 
 import numpy as np
 
 from sayso.grammar.graph import DecodingGraph
+from sayso.grammar.tags import WOKEN
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
 from sayso.recognition.decode import Decoder, DecoderSettings
 from sayso.recognition.endpoint import Glimpse, Progress
@@ -32,14 +33,15 @@ from sayso.records import (
     Alternative,
     Command,
     Evidence,
+    Heard,
     Hypothesis,
-    Outcome,
     Posteriors,
     Rejection,
     Samples,
     Timings,
     UtteranceEnd,
     UtteranceStart,
+    Wake,
     seconds,
 )
 
@@ -65,6 +67,8 @@ class RecognizerSettings:
     """Commands less probable than this are rejected, 0 to 1."""
     intent_confidence: Mapping[str, float] = field(default_factory=dict)
     """Intent -> its own threshold."""
+    wake_confidence: float = 0.5
+    """A wake phrase less probable than this was none, 0 to 1."""
     alternatives: int = 3
     """Most alternatives in an outcome."""
 
@@ -93,6 +97,11 @@ class Recognizer:
         """Return the threshold in force for intents that have none of their own."""
         return self._settings.min_confidence
 
+    @property
+    def start(self) -> int:
+        """Return the index of the first speech sample of the utterance."""
+        return self._opened.speech
+
     def begin(self, start: UtteranceStart) -> None:
         """Given where an utterance starts, forget the one before."""
         self._decoder.reset()
@@ -114,12 +123,12 @@ class Recognizer:
         answered; 0 before the first."""
         return self._still(self._decoder)
 
-    def so_far(self) -> str:
-        """Return the words of the best sentence, or beginning of one, as far as the network has answered."""
+    def so_far(self) -> Meaning | None:
+        """Return the best sentence, or beginning of one, as far as the network has answered; None: nothing yet."""
         hypothesis = self._decoder.best(self._opened.start)
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
-            return ""  # in silence the search guesses a word
-        return " ".join(word.text for word in hypothesis.words)
+            return None  # in silence the search guesses a word
+        return self._meaning(hypothesis.tags)
 
     def glimpse(self) -> Glimpse:
         """Return how far the sentence is, as if nothing but silence followed.
@@ -141,8 +150,10 @@ class Recognizer:
         if not hypothesis.complete:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
-        if confidence(weigh(hypothesis), self._settings.calibration) < self._threshold(meaning):
+        if confidence(weigh(_sentence(hypothesis)), self._settings.calibration) < self._threshold(meaning):
             return Progress.UNKNOWN
+        if not meaning.intent:
+            return Progress.WOKEN
         return Progress.CONTINUABLE if self._graph.goes_on(hypothesis.tags) else Progress.FINISHED
 
     def _still(self, decoder: Decoder) -> int:
@@ -155,8 +166,8 @@ class Recognizer:
                 rows += 1
         return 0
 
-    def end(self, end: UtteranceEnd) -> Outcome:
-        """Given how the utterance ended, return its outcome."""
+    def end(self, end: UtteranceEnd) -> Heard:
+        """Given how the utterance ended, return its outcome; of a wake phrase alone, that."""
         began = self._clock()
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
@@ -165,18 +176,27 @@ class Recognizer:
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
-            rivals = self._rivals(meaning, hypothesis.cost) if hypothesis and hypothesis.complete else []
-            evidence = weigh(hypothesis, rivals[0][1] if rivals else MARGIN_CAP) if hypothesis else None
+            found = self._decoder.alternatives(_SEARCHED) if hypothesis and hypothesis.complete else []
+            rivals = self._rivals(found, meaning, hypothesis.cost) if hypothesis else []
+            sentence = _sentence(hypothesis) if hypothesis else None
+            evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP) if sentence else None
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
-            reason = reason_to_reject(hypothesis, probability, self._threshold(meaning))
+            reason = reason_to_reject(sentence, probability, self._threshold(meaning))
+            wake = self._wake(hypothesis, found, end) if hypothesis else None
         if reason == "no_speech":
             # What the search made of a click is not worth telling.
             meaning = None
+        if meaning and meaning.wake_phrase:
+            if wake and not meaning.intent and hypothesis and hypothesis.complete:
+                return wake
+            # Whatever was said before the sentence, it was no wake phrase.
+            reason = reason or ("" if wake and meaning.intent else "not_a_command")
         if not reason and rivals and rivals[0][1] < AMBIGUITY:
             reason = "ambiguous"
         shown = self._alternatives(rivals, probability)
         if reason or meaning is None or hypothesis is None:
-            return self._reject(reason, meaning, probability, shown, evidence, end, began)
+            rejection = self._reject(reason, meaning, probability, shown, evidence, end, began)
+            return replace(rejection, wake=wake)
         return Command(
             text=meaning.text,
             intent=meaning.intent,
@@ -186,11 +206,28 @@ class Recognizer:
             start=self._opened.speech,
             end=self._last_sound(hypothesis, end),
             decided=end.decided,
-            words=hypothesis.words,
+            words=_sentence(hypothesis).words,
             alternatives=shown,
             evidence=evidence,
             timings=self._timings(end, began),
+            wake=wake,
         )
+
+    def _wake(
+        self, hypothesis: Hypothesis, found: Sequence[tuple[tuple[str, ...], float]], end: UtteranceEnd
+    ) -> Wake | None:
+        """Given the best path and all that was found, return the wake phrase that the path begins with, if that
+        alone is sure enough; what speaks against it is the best path without one."""
+        said = hypothesis.wake
+        if said is None:
+            return None
+        without = [cost for output, cost in found if not any(symbol.startswith(WOKEN) for symbol in output)]
+        evidence = weigh(said, min(without, default=math.inf) - hypothesis.cost)
+        probability = confidence(evidence, self._settings.calibration)
+        if probability < self._settings.wake_confidence:
+            return None
+        phrase = self._meaning(said.tags).wake_phrase
+        return Wake(phrase, probability, said.words[0].start, said.words[-1].end, end.decided)
 
     def _last_sound(self, hypothesis: Hypothesis, end: UtteranceEnd) -> int:
         """Where speech ended: by the gate, or, where noise kept that open, by the last word."""
@@ -222,19 +259,21 @@ class Recognizer:
         everywhere = self._settings.min_confidence
         return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
 
-    def _rivals(self, meaning: Meaning | None, least: float) -> List[tuple[Meaning, float]]:
-        """Given the best path's meaning and cost, return what else it might mean, each with how much dearer [nats].
+    def _rivals(
+        self, found: Sequence[tuple[tuple[str, ...], float]], meaning: Meaning | None, least: float
+    ) -> List[tuple[Meaning, float]]:
+        """Given what was found, and the best path's meaning and cost, return what else it might mean, each with how
+        much dearer [nats].
 
         The cheapest comes first. The best path itself may be missing among what is found: the search is a narrow one.
         """
-        found = self._decoder.alternatives(_SEARCHED)
         if not found or meaning is None:
             return []
         said = {_sense(meaning)}
         rivals: List[tuple[Meaning, float]] = []
         for output, cost in found:
             other = self._meaning(output)
-            if _sense(other) not in said:
+            if other.intent and _sense(other) not in said:
                 said.add(_sense(other))
                 rivals.append((other, max(0.0, cost - least)))
         return rivals
@@ -282,6 +321,11 @@ class Recognizer:
         began = self._clock()
         yield
         self._spent[stage] = self._spent.get(stage, 0.0) + self._clock() - began
+
+
+def _sentence(hypothesis: Hypothesis) -> Hypothesis:
+    """Given a path, return what of it is judged as a sentence: all but the wake phrase before it."""
+    return hypothesis.rest if hypothesis.rest and hypothesis.rest.words else hypothesis
 
 
 def _sense(meaning: Meaning) -> tuple[str, str]:
