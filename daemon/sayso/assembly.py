@@ -31,8 +31,8 @@ from sayso.recognition.attention import Attention, AttentionSettings
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
-from sayso.recognition.interpret import Calibration
 from sayso.recognition.handover import HandOver
+from sayso.recognition.interpret import Calibration
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.tflite import TfliteNetwork, streaming

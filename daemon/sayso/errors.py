@@ -61,7 +61,7 @@ class AcceleratorError(SaysoError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
-class AcceleratorLost(AcceleratorError):
+class AcceleratorLostError(AcceleratorError):
     """The Edge TPU is gone, hangs or has failed; it may be back at the next attempt."""
 
 

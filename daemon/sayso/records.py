@@ -288,6 +288,8 @@ class State:
     """Whether somebody is speaking: the gate is open."""
     min_confidence: float = 0.0
     """Commands less probable than this are rejected, 0 to 1."""
+    chunk_ms: float = 0.0
+    """What the network took of late for a chunk of sound, wherever it runs [ms]; not renewed while somebody speaks."""
     last_error: str = ""
     """The newest error as one line; empty when all is well."""
     answer: Answer | None = None

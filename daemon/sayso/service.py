@@ -131,6 +131,7 @@ class Service:
                 before = signal.signal(number, lambda *_, handle=handle: self._inbox.put(handle))
                 stack.callback(signal.signal, number, before)
             stack.callback(health.say, "stopped")
+            stack.callback(self._model.network.close)
             self._say(self._discovery.begin())
             self._broker.start()
             stack.callback(self._broker.stop, STOP_SECONDS)
@@ -188,6 +189,8 @@ class Service:
             microphone=why_closed if self._is_shut else status,
             listening=status.startswith("ok"),
             hearing=self._pipeline.hearing,
+            accelerator=self._model.accelerator,
+            chunk_ms=self._state.chunk_ms if self._pipeline.hearing else round(self._model.network.chunk_ms, 1),
         )
         if not self._ready and not status.startswith("starting"):
             # A missing microphone is looked for while the daemon runs: it does not keep it from being up.

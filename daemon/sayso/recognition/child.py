@@ -14,7 +14,7 @@ import threading
 from dataclasses import asdict
 from pathlib import Path
 
-from sayso.errors import AcceleratorLost, SaysoError
+from sayso.errors import AcceleratorLostError, SaysoError
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.tflite import TfliteNetwork, load_delegate, runtime_name
 from sayso.recognition.wire import ARRAYS, Wire, pack, unpack
@@ -36,7 +36,7 @@ def main(descriptor: int, bundle: str, device: str) -> None:
         _serve(wire, network, checked)
     except SaysoError as error:
         problem = error.problems[0]
-        lost = isinstance(error, AcceleratorLost)
+        lost = isinstance(error, AcceleratorLostError)
         wire.tell({"what": problem.what, "remedy": problem.remedy, "lost": lost})
     except EOFError:
         return
@@ -65,5 +65,5 @@ def _serve(wire: Wire, network: TfliteNetwork, bundle: Bundle) -> None:
         try:
             logits, new = network.run(window, states)
         except SaysoError as error:
-            raise AcceleratorLost(error.problems[0].what) from None
+            raise AcceleratorLostError(error.problems[0].what) from None
         wire.send(ARRAYS, pack((*new, logits)))

@@ -1,7 +1,7 @@
 """An Edge TPU as the daemon sees it: a process that is asked, and may not answer.
 
 Rule of this file: whatever happens to that process, asking it takes no longer than was said, and ends in an answer, in
-None (it is late) or in AcceleratorLost.
+None (it is late) or in AcceleratorLostError.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections import deque
 from typing import IO, Any, Deque, Dict, Optional, Sequence, Tuple
 
-from sayso.errors import AcceleratorError, AcceleratorLost
+from sayso.errors import AcceleratorError, AcceleratorLostError
 from sayso.recognition.acoustic import Frames, States
 from sayso.recognition.bundle import Bundle
 from sayso.recognition.quantised import TensorFormat, carry
@@ -51,6 +51,8 @@ class DeviceNetwork:
         self._theirs = tuple(states)
         self._patience = patience
         self._asked: Optional[float] = None
+        self.late = 0
+        """Answers in a row that were not there in time."""
         self._lock = threading.Lock()
         self._printed: Deque[str] = deque(maxlen=_REMEMBERED)
         ours, theirs = socket.socketpair()
@@ -75,7 +77,7 @@ class DeviceNetwork:
     def open(self, seconds: float) -> str:
         """Given how long it may take, wait until the process has the network; return which interpreter runs it.
 
-        Raise AcceleratorLost where the device is not there, AcceleratorError where it can never be.
+        Raise AcceleratorLostError where the device is not there, AcceleratorError where it can never be.
         """
         facts = self._facts(seconds)
         self._theirs = tuple(TensorFormat(**{**one, "shape": tuple(one["shape"])}) for one in facts["states"])
@@ -85,7 +87,7 @@ class DeviceNetwork:
         try:
             _, body = self._wire.receive(seconds)
         except TimeoutError:
-            raise AcceleratorLost(
+            raise AcceleratorLostError(
                 f"the Edge TPU was not ready within {seconds:.0f} s", remedy="plug it in again"
             ) from None
         except (EOFError, OSError):
@@ -96,7 +98,7 @@ class DeviceNetwork:
         """Given a JSON object, return it. Raise what it complains of."""
         facts: Dict[str, Any] = json.loads(body)
         if "what" in facts:
-            raise (AcceleratorLost if facts["lost"] else AcceleratorError)(facts["what"], remedy=facts["remedy"])
+            raise (AcceleratorLostError if facts["lost"] else AcceleratorError)(facts["what"], remedy=facts["remedy"])
         return facts
 
     def initial_states(self) -> States:
@@ -106,17 +108,17 @@ class DeviceNetwork:
     def run(self, window: Frames, states: States) -> Answer:
         """Given float32 [window, bands] and states, return float32 [rows, tokens] logits and new states.
 
-        Raise AcceleratorLost where there is no answer in time.
+        Raise AcceleratorLostError where there is no answer in time.
         """
         answer = self.ask(window, states, self._patience)
         if answer is None:
-            raise AcceleratorLost(f"the Edge TPU gave no answer within {self._patience:.0f} s")
+            raise AcceleratorLostError(f"the Edge TPU gave no answer within {self._patience:.0f} s")
         return answer
 
     def ask(self, window: Frames, states: States, seconds: float) -> Optional[Answer]:
         """As `run`, but return None where the answer is not there in time, and as long as an earlier one isn't.
 
-        Raise AcceleratorLost where there will never be one.
+        Raise AcceleratorLostError where there will never be one.
         """
         with self._lock:
             return self._ask(window, states, seconds)
@@ -128,9 +130,12 @@ class DeviceNetwork:
         try:
             sent = (carry(state, ours, theirs) for state, ours, theirs in zip(states, self._ours, self._theirs))
             self._wire.send(ARRAYS, pack((*sent, window)), seconds)
-            return self._answer(began + seconds - time.monotonic())
+            answer = self._answer(began + seconds - time.monotonic())
+            self.late = 0
+            return answer
         except TimeoutError:
             self._asked = began
+            self.late += 1
             return None
         except (EOFError, OSError):
             raise self._death() from None
@@ -163,20 +168,20 @@ class DeviceNetwork:
         return 0.0 if asked is None else time.monotonic() - asked
 
     @property
-    def died(self) -> Optional[AcceleratorLost]:
+    def died(self) -> Optional[AcceleratorLostError]:
         """Return how the process died; None while it lives."""
         return None if self._process.poll() is None else self._death()
 
-    def _death(self) -> AcceleratorLost:
+    def _death(self) -> AcceleratorLostError:
         """Return what became of the process, as far as can be told."""
         try:
             code = self._process.wait(_DYING)
         except subprocess.TimeoutExpired:
-            return AcceleratorLost("the Edge TPU's process doesn't listen any more")
+            return AcceleratorLostError("the Edge TPU's process doesn't listen any more")
         self._listener.join(_DYING)
         last = f" ({self._printed[-1]})" if self._printed else ""
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with status {code}"
-        return AcceleratorLost(f"the Edge TPU's process {how}{last}", remedy="`sayso doctor` looks at its library")
+        return AcceleratorLostError(f"the Edge TPU's process {how}{last}", remedy="`sayso doctor` looks at its library")
 
     def _listen(self, printed: Optional[IO[bytes]]) -> None:
         """Collect what the process and its libraries print; they speak of nothing that an owner could act on."""

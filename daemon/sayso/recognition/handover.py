@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Callable, Deque, List, Optional, Tuple
 
-from sayso.errors import AcceleratorError, AcceleratorLost, ModelError, SaysoError
+from sayso.errors import AcceleratorError, AcceleratorLostError, ModelError, SaysoError
 from sayso.recognition.acoustic import Frames, Network, States
 from sayso.recognition.bundle import Bundle
 from sayso.recognition.device import DeviceNetwork
@@ -79,7 +79,6 @@ class HandOver:
         self._device: Optional[DeviceNetwork] = None
         self._opening: Optional[DeviceNetwork] = None
         self._on_bus: Tuple[EdgeTpu, ...] = ()
-        self._late = 0
         self._since = self._next_try = time.monotonic()
         self._pause = patience.first_retry
         self._stop = threading.Event()
@@ -128,19 +127,13 @@ class HandOver:
         device = self._device
         if device is None:
             return None
-        waiting = device.overdue > 0
         try:
             answer = device.ask(window, states, self._chunk)
         except SaysoError as error:
             self._lose(device, error)
             return None
-        if answer is not None:
-            self._late = 0
-        elif not waiting:
-            self._late += 1
-            logger.warning("edgetpu: no answer within %.0f ms, the processor takes this chunk", self._chunk * 1000)
-            if self._late >= self._patience.late:
-                self._lose(device, AcceleratorLost("the Edge TPU is slower than speech"))
+        if device.late >= self._patience.late:
+            self._lose(device, AcceleratorLostError("the Edge TPU is slower than speech"))
         return answer
 
     def close(self) -> None:
@@ -168,9 +161,9 @@ class HandOver:
 
     def _trouble(self, device: DeviceNetwork) -> Optional[SaysoError]:
         if device.overdue > self._patience.grace:
-            return AcceleratorLost("the Edge TPU hangs")
+            return AcceleratorLostError("the Edge TPU hangs")
         if self._on_bus and not self._plugged():
-            return AcceleratorLost("the Edge TPU was unplugged", remedy="plug it in again")
+            return AcceleratorLostError("the Edge TPU was unplugged", remedy="plug it in again")
         return device.died
 
     def _has_appeared(self) -> bool:
@@ -208,7 +201,7 @@ class HandOver:
         except SaysoError as error:
             if insist:
                 raise
-            if isinstance(error, AcceleratorLost):
+            if isinstance(error, AcceleratorLostError):
                 self._put_off(error)
                 return True
             self._status = f"cpu ({error.problems[0].what})"
@@ -228,7 +221,7 @@ class HandOver:
             self._opening = device
         try:
             if self._stop.is_set():
-                raise AcceleratorLost("it is not needed any more")
+                raise AcceleratorLostError("it is not needed any more")
             device.open(self._patience.start)
             check_golden(device, self._bundle)
             return device, chunk_milliseconds(device, self._bundle)
@@ -248,7 +241,6 @@ class HandOver:
                 device.close()
                 return
             self._device = device
-        self._late = 0
         self._since = time.monotonic()
         name = self._device_name or "any"
         self._status = f"edgetpu:{name} ({milliseconds:.1f} ms a chunk, the processor takes {self._cpu_ms:.1f})"

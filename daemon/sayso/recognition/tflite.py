@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from sayso.errors import AcceleratorError, AcceleratorLost, ModelError
+from sayso.errors import AcceleratorError, AcceleratorLostError, ModelError
 from sayso.recognition.acoustic import AcousticStream, Frames, Network, States, Streaming
 from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
 from sayso.recognition.quantised import TensorFormat, carry
@@ -51,7 +51,7 @@ def _pycoral() -> Any:
 def load_delegate(device: str) -> Any:
     """Given a device of libedgetpu (`usb`, `usb:0`, `pci:0`, empty for any), return its delegate.
 
-    Raise AcceleratorError where the library is missing, AcceleratorLost where the device is.
+    Raise AcceleratorError where the library is missing, AcceleratorLostError where the device is.
     """
     options = {"device": device} if device else {}
     pycoral = _pycoral()
@@ -66,7 +66,7 @@ def load_delegate(device: str) -> Any:
         raise AcceleratorError(f"{DELEGATE} is not a delegate", remedy="reinstall libedgetpu1-std") from None
     except ValueError as error:
         reason = " ".join(str(error).split()) or "no device answered"
-        raise AcceleratorLost(
+        raise AcceleratorLostError(
             f"no Edge TPU {device or 'found'}: {reason}", remedy="plug it in, or check its power"
         ) from None
 
