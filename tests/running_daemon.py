@@ -11,17 +11,21 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Callable
 
 import paho.mqtt.client as mqtt
 import pytest
 import soundfile
+from jsonschema import Draft202012Validator
 from virtual_microphone import VirtualMicrophone
+
+from sayso.mqtt.contract import TOPICS
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech"
-PATIENCE = 30.0
+PATIENCE = 60.0
 """How long anything may take before a test fails [s]."""
 
 SETTINGS = """
@@ -94,6 +98,19 @@ class Listener:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def assert_contract(listener: Listener) -> None:
+    """Given all that was heard, check that whatever a daemon said is what the contract promises."""
+    topics = {topic.name: topic for topic in TOPICS if topic.direction == "out"}
+    schemas = {
+        name: json.loads(files("sayso.mqtt").joinpath("schema", topic.schema).read_text(encoding="utf-8"))
+        for name, topic in topics.items()
+    }
+    for name, payload, retained in listener.messages:
+        if name in topics:
+            Draft202012Validator(schemas[name]).validate(payload)
+            assert topics[name].retained or not retained, f"{name} was kept by the broker"
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:

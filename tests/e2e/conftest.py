@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from private_broker import PrivateBroker
-from running_daemon import House, Listener
+from running_daemon import House, Listener, assert_contract
 from virtual_microphone import VirtualMicrophone
 
 
@@ -35,7 +35,8 @@ def house(start: Callable[..., House], broker: PrivateBroker) -> House:
 
 @pytest.fixture
 def listener(broker: PrivateBroker) -> Iterator[Listener]:
-    """A subscriber of the test's broker."""
+    """A subscriber of the test's broker. All that it has heard of a daemon must agree with the contract."""
     listener = Listener(broker.port)
     yield listener
     listener.close()
+    assert_contract(listener)
