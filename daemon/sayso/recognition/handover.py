@@ -183,6 +183,7 @@ class HandOver:
         if time.monotonic() - self._since > 60:
             self._pause = self._patience.first_retry
         self._put_off(error)
+        logger.warning("edgetpu: %s; the processor takes over", error)
         # Closing waits for the kernel: not while somebody speaks.
         threading.Thread(target=device.close, daemon=True).start()
 
@@ -190,8 +191,6 @@ class HandOver:
         self._next_try = time.monotonic() + self._pause
         self._pause = min(2 * self._pause, self._patience.last_retry)
         self._status = f"cpu ({error.problems[0].what}; it is looked for)"
-        if not self._stop.is_set():
-            logger.warning("edgetpu: %s; the processor takes over", error)
 
     def _try(self, insist: bool) -> bool:
         """Look for the Edge TPU; return whether it is worth keeping, or looking for again. Raise with `insist`."""
@@ -202,6 +201,7 @@ class HandOver:
             if insist:
                 raise
             if isinstance(error, AcceleratorLostError):
+                logger.info("edgetpu: %s; it is tried again in %.0f s", error, self._pause)
                 self._put_off(error)
                 return True
             self._status = f"cpu ({error.problems[0].what})"
