@@ -203,7 +203,7 @@ class Recognizer:
             slots=meaning.slots,
             raw_slots=meaning.raw_slots,
             confidence=probability,
-            start=self._opened.speech,
+            start=_sentence(hypothesis).words[0].start if wake else self._opened.speech,
             end=self._last_sound(hypothesis, end),
             decided=end.decided,
             words=_sentence(hypothesis).words,
