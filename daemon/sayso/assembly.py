@@ -28,8 +28,9 @@ from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.attention import Attention, AttentionSettings
-from sayso.recognition.bundle import Bundle, load_bundle
+from sayso.recognition.bundle import Bundle
 from sayso.recognition.decode import DecoderSettings
+from sayso.recognition.deepspeech import open_bundle
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
 from sayso.recognition.interpret import Calibration
@@ -56,9 +57,14 @@ class Model:
         return self.network.status
 
 
+def configured_bundle(config: Config) -> Bundle:
+    """Given the settings, return the bundle they name, checked; its network isn't loaded. Raise ModelError."""
+    return open_bundle(Path(config.model.path) if config.model.path else SHIPPED_MODEL)
+
+
 def load_model(config: Config) -> Model:
     """Given the settings, return the model they ask for. Raise ModelError or AcceleratorError."""
-    bundle = load_bundle(Path(config.model.path) if config.model.path else SHIPPED_MODEL)
+    bundle = configured_bundle(config)
     cpu = TfliteNetwork(bundle.model, bundle, config.model.threads)
     return Model(bundle, HandOver(cpu, bundle, config.model.accelerator, config.model.device))
 

@@ -14,12 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sayso.assembly import SHIPPED_MODEL, load_grammar
+from sayso.assembly import configured_bundle, load_grammar
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.grammar import explain as explaining
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.text import words
-from sayso.recognition.bundle import load_bundle
 from sayso.recognition.interpret import Meaning, read_tags
 
 MOST_LISTED = 20
@@ -111,7 +110,7 @@ def test(context: click.Context, commands: Optional[Path], model: Optional[Path]
 def _load(context: click.Context, commands: Optional[Path], model: Optional[Path]) -> Grammar:
     """Compile the sentences; the bundle is needed for its dictionary only, no network is loaded."""
     config = settings(context, overrides(commands, model))
-    return load_grammar(config, load_bundle(Path(config.model.path) if config.model.path else SHIPPED_MODEL))
+    return load_grammar(config, configured_bundle(config))
 
 
 def _meaning(grammar: Grammar, output: Sequence[str]) -> Meaning:

@@ -13,6 +13,7 @@ from typing import Any, Mapping, Sequence
 from sayso.grammar.files import find_template_files, read_template_files
 from sayso.grammar.graph import DecodingGraph, build_graph
 from sayso.grammar.pronounce import Pronunciation, pronounce
+from sayso.grammar.spelling import spell
 from sayso.grammar.tags import TAG
 from sayso.grammar.templates import Templates, parse_templates
 from sayso.grammar.wake import with_wake_phrases
@@ -25,8 +26,8 @@ class Phonology:
 
     tokens: tuple[str, ...]
     blank: int
-    lexicon: Path
-    """The bundle's dictionary, see pronounce.py."""
+    lexicon: Path | None
+    """The bundle's dictionary, see pronounce.py; None: the tokens are letters, see spelling.py."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ def compile_grammar(
     templates = parse_templates(read_template_files(paths))
     acceptor = with_wake_phrases(build_word_acceptor(templates, context), wake_phrases)
     words = {label for _, label, _ in acceptor.arcs if label and not label.startswith(TAG)}
-    phones = [token for index, token in enumerate(phonology.tokens) if index != phonology.blank]
-    pronunciations = pronounce(words, phonology.lexicon, phones, templates.pronunciations)
+    sounds = [token for index, token in enumerate(phonology.tokens) if index != phonology.blank]
+    if phonology.lexicon is None:
+        pronunciations = spell(words, sounds, templates.pronunciations)
+    else:
+        pronunciations = pronounce(words, phonology.lexicon, sounds, templates.pronunciations)
     graph = build_graph(acceptor, pronunciations, phonology.tokens, phonology.blank)
     return Grammar(templates, pronunciations, graph, _digest(paths), tuple(paths))
 

@@ -64,7 +64,7 @@ def pronounce(
     Raise GrammarError for an owner's pronunciation that isn't one, or a word that nothing can say.
     """
     wanted = sorted(set(words))
-    spoken = {word: _readings(word) for word in wanted}
+    spoken = {word: read_out(word) for word in wanted}
     said = _said_like(own)
     parts = {part for readings in spoken.values() for reading in readings for part in reading.split()}
     dictionary = _look_up(lexicon, parts | set(wanted) | said | {_stem(part) for part in parts if _stem(part)})
@@ -91,7 +91,7 @@ def _pronunciation(
     elif is_number(word):
         source = "number"
     elif word not in dictionary and _stem(word) not in dictionary:
-        source = "letters" if _is_initialism(word) else "guessed"
+        source = "letters" if is_initialism(word) else "guessed"
     said = [_say(reading, owned, dictionary, guessed) for reading in readings]
     # In turn, so that where there are too many, each reading keeps its likeliest ways.
     ways = dict.fromkeys(way for way in chain.from_iterable(zip_longest(*said)) if way is not None)
@@ -108,7 +108,7 @@ def _say(
     return [variant for way in _concatenations(parts) for variant in variants(way)]
 
 
-def _readings(word: str) -> tuple[str, ...]:
+def read_out(word: str) -> tuple[str, ...]:
     """Given a word as written, return what is said for it, as words."""
     if word in _SIGNS:
         return _SIGNS[word]
@@ -132,7 +132,7 @@ def _look_up(path: Path, words: set[str]) -> dict[str, list[tuple[str, ...]]]:
 
 
 def _known(part: str, dictionary: Mapping[str, Sequence[tuple[str, ...]]]) -> bool:
-    return part in dictionary or _stem(part) in dictionary or _is_initialism(part)
+    return part in dictionary or _stem(part) in dictionary or is_initialism(part)
 
 
 def _stem(part: str) -> str:
@@ -142,7 +142,7 @@ def _stem(part: str) -> str:
     return part[:-1] if part.endswith("s'") else ""
 
 
-def _is_initialism(part: str) -> bool:
+def is_initialism(part: str) -> bool:
     """Whether a word can only be spelled: a single letter, or no vowel in it."""
     return part.isascii() and part.isalpha() and (len(part) == 1 or not re.search("[aeiouy]", part))
 
@@ -163,7 +163,7 @@ def _ways(
     if _stem(part) in dictionary:
         plural = part.endswith("s'")
         return [way if plural else _possessive(way) for way in dictionary[_stem(part)]]
-    if _is_initialism(part):
+    if is_initialism(part):
         return [tuple(phone for letter in part for phone in _LETTERS[letter].split())]
     return [guessed[part]] if guessed.get(part) else []
 
@@ -182,14 +182,14 @@ def _concatenations(parts: Sequence[Sequence[tuple[str, ...]]]) -> list[tuple[st
     return ways
 
 
-def _is_phones(said: str) -> bool:
+def is_phones(said: str) -> bool:
     """Whether an owner wrote phones (`EH1 K OW B IY`) rather than words it sounds like (`echo bee`)."""
     return said == said.upper()
 
 
 def _said_like(own: Mapping[str, Sequence[tuple[str, str]]]) -> set[str]:
     return {
-        word for ways in own.values() for said, _ in ways if not _is_phones(said) for word in said.casefold().split()
+        word for ways in own.values() for said, _ in ways if not is_phones(said) for word in said.casefold().split()
     }
 
 
@@ -202,7 +202,7 @@ def _own(
     problems: list[Problem] = []
     for word, ways in own.items():
         for said, where in ways:
-            if _is_phones(said):
+            if is_phones(said):
                 way = tuple(phone.rstrip("012") for phone in said.split())
                 strange = [phone for phone in way if phone not in phones]
                 if strange or not way:

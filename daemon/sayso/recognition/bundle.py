@@ -11,7 +11,7 @@ import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Literal, Optional, Tuple
+from typing import Annotated, Any, Dict, List, Literal, Optional, Tuple, Union
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sayso.errors import ModelError, Problem
+from sayso.recognition.context import ContextSettings, FeatureSettings
 from sayso.recognition.features import LogMelSettings
 from sayso.records import SAMPLE_RATE
 
@@ -34,6 +35,7 @@ MANIFEST = "manifest.toml"
 MODEL = "model.tflite"
 EDGETPU_MODEL = "model_edgetpu.tflite"
 GOLDEN = "golden.npz"
+TFLITE = ".tflite"
 
 
 class _Section(BaseModel):
@@ -46,7 +48,7 @@ class Audio(_Section):
     sample_rate: Literal[16_000]
 
 
-class Features(_Section):
+class LogMelFeatures(_Section):
     """The settings of features.LogMel, written out so that training and running can't differ."""
 
     kind: Literal["log-mel"]
@@ -62,11 +64,29 @@ class Features(_Section):
     scale: List[float]
 
     @model_validator(mode="after")
-    def _one_value_a_band(self) -> Features:
+    def _one_value_a_band(self) -> LogMelFeatures:
         for name in ("mean", "scale"):
             if len(getattr(self, name)) != self.bands:
                 raise ValueError(f"{name} has {len(getattr(self, name))} values for {self.bands} bands")
         return self
+
+
+class MfccFeatures(_Section):
+    """The settings of context.ContextMfcc."""
+
+    kind: Literal["mfcc"]
+    window: int = Field(gt=0)
+    step: int = Field(gt=0)
+    coefficients: int = Field(gt=0)
+    context: int = Field(ge=0)
+
+    @property
+    def bands(self) -> int:
+        """Return how many values a row has."""
+        return self.coefficients * (2 * self.context + 1)
+
+
+Features = Annotated[Union[LogMelFeatures, MfccFeatures], Field(discriminator="kind")]
 
 
 class NetworkState(_Section):
@@ -91,7 +111,7 @@ class Network(_Section):
     """Feature frames an output row stands for."""
     input: str
     output: str
-    output_kind: Literal["logits", "log-probabilities"]
+    output_kind: Literal["logits", "log-probabilities", "probabilities"]
     parameters: int
     macs_per_second: int
     states: List[NetworkState] = Field(default_factory=list)
@@ -179,9 +199,11 @@ class Manifest(_Section):
     features: Features
     network: Network
     tokens: Tokens
-    quantisation: Quantisations
+    quantisation: Optional[Quantisations] = None
+    """Of a network in floating point, none."""
     decoding: Decoding
-    lexicon: Lexicon
+    lexicon: Optional[Lexicon] = None
+    """None: the tokens are letters, words are spelled."""
     files: Dict[str, str]
 
 
@@ -202,28 +224,34 @@ class Bundle:
     """A bundle that has been checked."""
 
     path: Path
+    """The bundle's folder, or the .tflite file that is all of it."""
     manifest: Manifest
     golden: Golden
 
     @property
     def model(self) -> Path:
         """The network for the CPU."""
-        return self.path / MODEL
+        return self.path if self.path.suffix == TFLITE else self.path / MODEL
 
     @property
     def edgetpu_model(self) -> Path | None:
         """The network as compiled for the Edge TPU, where the bundle has it."""
+        if self.path.suffix == TFLITE:
+            compiled = self.path.with_name(f"{self.path.stem}_edgetpu{TFLITE}")
+            return compiled if compiled.is_file() else None
         return self.path / EDGETPU_MODEL if EDGETPU_MODEL in self.manifest.files else None
 
     @property
-    def lexicon(self) -> Path:
-        """The dictionary."""
-        return self.path / self.manifest.lexicon.file
+    def lexicon(self) -> Path | None:
+        """The dictionary; None: the tokens are letters."""
+        return self.path / self.manifest.lexicon.file if self.manifest.lexicon else None
 
     @property
-    def features(self) -> LogMelSettings:
-        """Settings for features.LogMel."""
+    def features(self) -> FeatureSettings:
+        """Settings for context.feature_stream."""
         values: Dict[str, Any] = self.manifest.features.model_dump(exclude={"kind"})
+        if isinstance(self.manifest.features, MfccFeatures):
+            return ContextSettings(**values)
         values.update(mean=tuple(values["mean"]), scale=tuple(values["scale"]))
         return LogMelSettings(**values)
 
@@ -240,7 +268,7 @@ def load_bundle(path: Path) -> Bundle:
     problems = [
         problem for name, digest in manifest.files.items() for problem in _check_file(path, name, digest, remedy)
     ]
-    for name in (MODEL, GOLDEN, manifest.lexicon.file):
+    for name in (MODEL, GOLDEN, *([manifest.lexicon.file] if manifest.lexicon else [])):
         if name not in manifest.files:
             problems.append(Problem(str(path / MANIFEST), f"[files] doesn't name {name}", remedy))
     if problems:
@@ -264,10 +292,15 @@ def _read_manifest(path: Path, remedy: str) -> Manifest:
         return Manifest.model_validate(data)
     except ValidationError as error:
         problems = [
-            Problem(f"{file}: {'.'.join(str(part) for part in finding['loc'])}", finding["msg"], remedy)
+            Problem(f"{file}: {'.'.join(map(str, _written(finding['loc'])))}", finding["msg"], remedy)
             for finding in error.errors()
         ]
         raise ModelError(problems=problems) from None
+
+
+def _written(location: Tuple[Union[str, int], ...]) -> List[Union[str, int]]:
+    """Given where a value is wrong, return that as it is written: pydantic names the kind of features as well."""
+    return [part for part in location if part not in ("log-mel", "mfcc")]
 
 
 def _check_file(path: Path, name: str, digest: str, remedy: str) -> List[Problem]:

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sayso.errors import AcceleratorLostError, SaysoError
-from sayso.recognition.bundle import Bundle, load_bundle
+from sayso.recognition.bundle import Bundle
+from sayso.recognition.deepspeech import open_bundle
 from sayso.recognition.tflite import TfliteNetwork, load_delegate, runtime_name
 from sayso.recognition.wire import ARRAYS, Wire, pack, unpack
 
@@ -29,7 +30,7 @@ def main(descriptor: int, bundle: str, device: str) -> None:
     threading.Thread(target=_die_with_the_daemon, args=(descriptor,), daemon=True).start()
     wire = Wire(connection)
     try:
-        checked = load_bundle(Path(bundle))
+        checked = open_bundle(Path(bundle))
         network = _network(checked, device)
         formats = [asdict(one) for one in network.state_formats]
         wire.tell({"states": formats, "runtime": runtime_name()})

@@ -190,6 +190,16 @@ class LogMel:
         self._sum = self._prior
         self._count = 0
 
+    @property
+    def behind(self) -> int:
+        """Return how many frames the samples heard so far still owe: none."""
+        return 0
+
+    def silence(self, frames: int) -> Frames:
+        """Return so many more frames, as if digital silence followed, float32 [frames, bands]."""
+        samples = frames * self._settings.step + self._settings.window
+        return self.feed(np.zeros(samples, np.int16))[:frames]
+
     def fork(self) -> LogMel:
         """Return a second stream that has heard the same; what either hears from now on, the other doesn't."""
         twin = copy(self)
@@ -248,6 +258,12 @@ class Mfcc:
     def reset(self) -> None:
         """Start the next utterance."""
         self._framer.reset()
+
+    def fork(self) -> Mfcc:
+        """Return a second stream that has heard the same; what either hears from now on, the other doesn't."""
+        twin = copy(self)
+        twin._framer = copy(self._framer)
+        return twin
 
     def _coefficients(self, windows: _Samples) -> Frames:
         """Given windows, int16 [frames, window], return float32 [frames, coefficients]."""

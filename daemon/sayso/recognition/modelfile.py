@@ -7,7 +7,7 @@ believed: one that is truncated, altered or something else is a ModelError, neve
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
@@ -105,6 +105,8 @@ class Graph:
     outputs: Tuple[int, ...]
     graphs: int
     """Graphs in the file."""
+    notes: Mapping[str, bytes] = field(default_factory=dict)
+    """What the file says beside its graphs: name -> bytes."""
 
 
 def read_graph(path: Path) -> Graph:
@@ -147,7 +149,12 @@ class _Reader:
             inputs=self._numbers(graph.InputsAsNumpy()),
             outputs=self._numbers(graph.OutputsAsNumpy()),
             graphs=int(self._model.SubgraphsLength()),
+            notes=dict(self._note(self._model.Metadata(i)) for i in self._up_to(self._model.MetadataLength())),
         )
+
+    def _note(self, entry: Any) -> Tuple[str, bytes]:
+        data = self._model.Buffers(entry.Buffer()).DataAsNumpy()
+        return (entry.Name() or b"").decode("utf-8", "replace"), bytes(data) if np.ndim(data) else b""
 
     def _up_to(self, count: int) -> Iterator[int]:
         """Given how long a vector says it is, yield its indices; every element needs at least four bytes."""

@@ -11,14 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 
-import numpy as np
-
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.tags import WOKEN
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
+from sayso.recognition.context import FeatureSettings, FeatureStream, feature_stream
 from sayso.recognition.decode import Decoder, DecoderSettings
 from sayso.recognition.endpoint import Glimpse, Progress
-from sayso.recognition.features import Frames, LogMel, LogMelSettings
+from sayso.recognition.features import Frames
 from sayso.recognition.interpret import (
     FEWEST_FREE_PHONES,
     Calibration,
@@ -59,7 +58,7 @@ _UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_s
 class RecognizerSettings:
     """What does not change from utterance to utterance."""
 
-    features: LogMelSettings
+    features: FeatureSettings
     streaming: Streaming
     decoder: DecoderSettings
     calibration: Calibration = field(default_factory=Calibration)
@@ -86,7 +85,7 @@ class Recognizer:
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
         self._glimpsed = Decoder(graph, settings.decoder)
-        self._features = LogMel(settings.features)
+        self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
         self._opened = UtteranceStart(0, 0)
@@ -116,7 +115,7 @@ class Recognizer:
         with self._timed("features"):
             frames = self._features.feed(samples)
         self._frames += len(frames)
-        self._advance(frames, self._acoustic, self._decoder)
+        self._advance(frames, self._acoustic, self._decoder, self._frames)
 
     def still(self) -> int:
         """Return for how many samples nothing like a phone has followed the last one, as far as the network has
@@ -233,24 +232,24 @@ class Recognizer:
         """Where speech ended: by the gate, or, where noise kept that open, by the last word."""
         return min(end.end, hypothesis.words[-1].end) if end.reason == "grammar" else end.end
 
-    def _advance(self, frames: Frames, acoustic: AcousticStream, decoder: Decoder) -> None:
-        """Feed frames to the network, and its rows to the search as far as they speak of the utterance."""
+    def _advance(self, frames: Frames, acoustic: AcousticStream, decoder: Decoder, spoken: int) -> None:
+        """Feed frames to the network, and its rows to the search as far as they speak of the first `spoken` frames."""
         if not len(frames):
             return
         before = acoustic.rows
         with self._timed("acoustic"):
             posteriors = acoustic.feed(frames)
-        rows = max(0, acoustic.frames_to_row(self._frames) - before)
+        rows = max(0, acoustic.frames_to_row(spoken) - before)
         with self._timed("decode"):
             decoder.feed(Posteriors(posteriors.log_probs[:rows], posteriors.start))
 
-    def _flush(self, features: LogMel, acoustic: AcousticStream, decoder: Decoder) -> None:
-        """Feed digital silence until the last row that speaks of the utterance has come out."""
-        settings = self._settings.features
-        missing = acoustic.frames_to_flush(self._frames)
+    def _flush(self, features: FeatureStream, acoustic: AcousticStream, decoder: Decoder) -> None:
+        """Feed what follows an utterance until the last row that speaks of it has come out."""
+        spoken = self._frames + features.behind
+        missing = acoustic.frames_to_flush(spoken) + features.behind
         with self._timed("features"):
-            frames = features.feed(np.zeros(missing * settings.step + settings.window, np.int16))[:missing]
-        self._advance(frames, acoustic, decoder)
+            frames = features.silence(missing)
+        self._advance(frames, acoustic, decoder, spoken)
 
     def _meaning(self, output: tuple[str, ...]) -> Meaning:
         return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)

@@ -11,9 +11,10 @@ import importlib
 import warnings
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sayso.errors import AcceleratorError, AcceleratorLostError, ModelError
 from sayso.recognition.acoustic import AcousticStream, Frames, Network, States, Streaming
@@ -24,6 +25,9 @@ _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
 """The successor, where it is installed, and the interpreter that it succeeds."""
 
 DELEGATE = "libedgetpu.so.1"
+
+_LEAST_PROBABILITY = 1e-8
+"""What a float32 softmax still tells from nothing."""
 
 
 def _runtime() -> Any:
@@ -114,12 +118,16 @@ class TfliteNetwork:
         self._expect(self._input, (manifest.network.window, manifest.features.bands), "input")
         rows = manifest.network.window // manifest.network.subsampling
         self._expect(self._output, (rows, len(manifest.tokens.symbols)), "output")
-        self._expect_scale(self._input, manifest.quantisation.input, "input")
-        self._expect_scale(self._output, manifest.quantisation.output, "output")
+        if manifest.quantisation is not None:
+            self._expect_scale(self._input, manifest.quantisation.input, "input")
+            self._expect_scale(self._output, manifest.quantisation.output, "output")
+        self._gives_probabilities = manifest.network.output_kind == "probabilities"
 
     def _expect(self, detail: Dict[str, Any], shape: Tuple[int, int], what: str) -> None:
         found = tuple(int(size) for size in detail["shape"] if size != 1)
-        if found != tuple(size for size in shape if size != 1):
+        # A row may have several dimensions: DeepSpeech's are frames by coefficients.
+        sizes = np.cumprod((1, *reversed(found)))
+        if sizes[-1] != shape[0] * shape[1] or shape[1] not in sizes:
             raise ModelError(
                 f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model"
             )
@@ -158,11 +166,34 @@ class TfliteNetwork:
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"inference failed: {' '.join(str(error).split())}", where=self._where) from None
         logits = self._output_format.restore(interpreter.get_tensor(self._output["index"]))
+        if self._gives_probabilities:
+            # Half a step of the tensor is the most that a zero may stand for.
+            logits = np.log(np.maximum(logits, self._output_format.scale / 2 or _LEAST_PROBABILITY))
         new = tuple(
             carry(interpreter.get_tensor(detail["index"]), given, taken)
             for (_, detail), (taken, given) in zip(self._states, self._carried)
         )
         return logits.reshape(-1, logits.shape[-1]), new
+
+
+def probe(path: Path, given: Mapping[str, npt.NDArray[Any]]) -> Dict[str, npt.NDArray[Any]]:
+    """Given a model and some of its inputs by name, return its outputs by name; other inputs are zeros.
+
+    Raise ModelError where it doesn't run.
+    """
+    try:
+        interpreter = _interpreter(path, 1, None)
+        interpreter.allocate_tensors()
+        for detail in interpreter.get_input_details():
+            value = given.get(detail["name"], np.zeros(detail["shape"]))
+            interpreter.set_tensor(detail["index"], np.asarray(value, detail["dtype"]).reshape(detail["shape"]))
+        interpreter.invoke()
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(
+            f"not a network this interpreter runs: {reason}", where=str(path), remedy="give it another model"
+        ) from None
+    return {one["name"]: interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()}
 
 
 def check_golden(network: Network, bundle: Bundle) -> float:

@@ -6,6 +6,7 @@ Rule of this file: it only says which network goes where; the graph is graph.py'
 from __future__ import annotations
 
 import argparse
+import json
 import lzma
 from pathlib import Path
 
@@ -25,6 +26,9 @@ FORMS = {
 }
 """File name -> what it is; `output_graph` is as DeepSpeech's releases are."""
 
+PRIOR_WEIGHT = 0.5
+"""Power of the label prior that decoding divides out, until a calibration says better."""
+
 SMALL = 48
 """Width of the networks that the tests run."""
 
@@ -36,11 +40,28 @@ def _imitations() -> list[np.ndarray]:
 def convert(run: str) -> None:
     """Given a trained run whose weights were exported, write all its files and print their operators."""
     folder = FOLDER / run
+    network, heard, notes = _trained(folder)
+    for name, form in FORMS.items():
+        _show(folder / f"{name}.tflite", write(folder / f"{name}.tflite", network, heard, form, notes))
+
+
+def _trained(folder: Path) -> tuple[DeepSpeech, list[np.ndarray], dict[str, bytes]]:
+    """Given a run's folder, return its network, clips that show its ranges, and what decoding has to know of it."""
     with np.load(folder / "weights.npz") as stored, np.load(folder / "ranges.npz") as clips:
         weights, heard = dict(stored), list(clips.values())
+    with np.load(folder / "prior.npz") as stored:
+        prior = [round(float(value), 4) for value in stored["log_prior"]]
+    notes = json.dumps({"log_prior": prior, "prior_weight": PRIOR_WEIGHT}).encode()
     network = DeepSpeech(Shape(len(weights["layer_2.bias"]), len(weights["layer_6.bias"])), weights)
-    for name, form in FORMS.items():
-        _show(folder / f"{name}.tflite", write(folder / f"{name}.tflite", network, heard, form))
+    return network, heard, {"sayso_decoding": notes}
+
+
+def convert_recital(run: str, folder: Path) -> None:
+    """Given a run that learnt the tests' recordings by heart, write its files for the tests."""
+    network, heard, notes = _trained(FOLDER / run)
+    for name, form in (("integer", Form()), ("released", RELEASED)):
+        path = folder / f"deepspeech_recital_{name}.tflite"
+        _show(path, write(path, network, heard, form, None if form.features else notes))
 
 
 def make_untrained(widths: list[int]) -> None:
@@ -81,11 +102,16 @@ def main() -> None:
     commands.add_parser("convert").add_argument("run")
     commands.add_parser("untrained").add_argument("hidden", type=int, nargs="+")
     commands.add_parser("fixtures").add_argument("folder", type=Path)
+    recital = commands.add_parser("recital")
+    recital.add_argument("run")
+    recital.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.command == "convert":
         convert(options.run)
     elif options.command == "untrained":
         make_untrained(options.hidden)
+    elif options.command == "recital":
+        convert_recital(options.run, options.folder)
     else:
         fixtures(options.folder)
 

@@ -141,8 +141,13 @@ def _calls(network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: Form
             _, c, h = (np.asarray(value) for value in run(one, c, h))
 
 
-def converted(network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: Form) -> bytes:
-    """Given the network and utterances that show the ranges, return it as a .tflite file with DeepSpeech's names."""
+def converted(
+    network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: Form, notes: dict[str, bytes] | None = None
+) -> bytes:
+    """Given the network and utterances that show the ranges, return it as a .tflite file with DeepSpeech's names.
+
+    `notes` are put beside the graph.
+    """
     serve = _serving(network, form)
     with TemporaryDirectory() as folder:
         network.serve = serve
@@ -163,20 +168,18 @@ def converted(network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: F
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
         content = converter.convert()
-    return _named(bytes(content), described=not form.features)
+    # What DeepSpeech holds in tensors of metadata stands beside the graph instead, where no compiler stumbles over it.
+    described = {} if form.features else METADATA
+    return _named(bytes(content), {**described, **(notes or {})})
 
 
-def _named(content: bytes, described: bool) -> bytes:
-    """Given a converted file, return it with the signature's names on its tensors.
-
-    With `described`, what DeepSpeech holds in tensors of metadata is put beside the graph instead, where no compiler
-    stumbles over strings.
-    """
+def _named(content: bytes, notes: dict[str, int | bytes]) -> bytes:
+    """Given a converted file, return it with the signature's names on its tensors, and with notes beside the graph."""
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(content))
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
     for one in (*signature.inputs, *signature.outputs):
         graph.tensors[one.tensorIndex].name = one.name
-    for name, value in METADATA.items() if described else ():
+    for name, value in notes.items():
         buffer, entry = schema.BufferT(), schema.MetadataT()
         packed = np.int32(value).tobytes() if isinstance(value, int) else value
         buffer.data = np.frombuffer(packed, np.uint8)
@@ -199,12 +202,18 @@ def operators(content: bytes) -> Counter[str]:
     return found
 
 
-def write(path: Path, network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: Form) -> Counter[str]:
+def write(
+    path: Path,
+    network: DeepSpeech,
+    clips: list[npt.NDArray[np.float32]],
+    form: Form,
+    notes: dict[str, bytes] | None = None,
+) -> Counter[str]:
     """Given where, and what `converted` takes, write the file; return its operators.
 
     Raise ValueError where a full-integer network of one step has others than the Edge TPU takes.
     """
-    content = converted(network, clips, form)
+    content = converted(network, clips, form, notes)
     found = operators(content)
     if form == Form() and found != OPERATORS:
         raise ValueError(f"operators {dict(found)}, wanted {OPERATORS}: another TensorFlow converts it otherwise")

@@ -29,7 +29,7 @@ WINDOW, STEP, RATE = 512, 320, 16_000
 """Samples of a feature window, from one to the next, and per second."""
 
 Weights = dict[str, npt.NDArray[np.float32]]
-"""`<layer>.weights` [inputs, outputs] and `<layer>.bias` [outputs]; the LSTM's gates are i, j, f, o as in TensorFlow."""
+"""`<layer>.weights` [inputs, outputs], `<layer>.bias` [outputs]; the gates stand in TensorFlow's order, i, j, f, o."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""Shards -> batches of coefficients and letters.
+
+Rule of this file: clips, rooms and noise are those of the other model's training (sayso_model/loader.py); only what the
+network hears of them and what it shall write are DeepSpeech's.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+
+import numpy as np
+import numpy.typing as npt
+
+from sayso.recognition.features import Mfcc, MfccSettings
+from sayso_model import loader
+from sayso_model.deepspeech.network import encode
+from sayso_model.loader import Batch, Emphasis, Loader, Source
+from sayso_model.statistics import settings as feature_settings
+
+
+class Letters(Source):
+    """Draws clips and makes batches of them."""
+
+    def __init__(self, seed: int, emphasis: Emphasis) -> None:
+        super().__init__(seed, feature_settings(), emphasis)
+        self._pools = [(clips, [encode(clip.text) for clip in clips]) for clips, _ in self._pools]
+        self._features = [_Coefficients()] * len(loader.WARPS)  # type: ignore[list-item]
+
+
+class _Coefficients:
+    """Features of one clip after another."""
+
+    def __init__(self) -> None:
+        self._mfcc = Mfcc(MfccSettings())
+
+    def reset(self) -> None:
+        self._mfcc.reset()
+
+    def feed(self, samples: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        return self._mfcc.feed(samples)
+
+
+def _work(seed: int, emphasis: Emphasis, queue: multiprocessing.Queue[Batch]) -> None:
+    for batch in Letters(seed, emphasis):
+        queue.put(batch)
+
+
+class LetterLoader(Loader):
+    """Worker processes that fill a queue with batches of letters."""
+
+    def __init__(self, workers: int, seed: int, emphasis: Emphasis) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._queue = context.Queue(maxsize=16)
+        self._workers = [
+            context.Process(target=_work, args=(seed + number, emphasis, self._queue), daemon=True)
+            for number in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
