@@ -139,7 +139,8 @@ def test_folders_know_their_neighbours_only_through_records(file: str) -> None:
             assert folder == "recognition", f"{file} imports {module}"
             assert module in BRIDGES, f"{file} imports {module}"
         else:
-            assert module == "sayso" or parts[1] in (folder, "records", "errors"), f"{file} imports {module}"
+            common = ("records", "errors", "native_stderr")
+            assert module == "sayso" or parts[1] in (folder, *common), f"{file} imports {module}"
 
 
 def test_only_the_command_line_starts_the_service() -> None:

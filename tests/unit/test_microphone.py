@@ -9,8 +9,8 @@ import pytest
 
 from sayso.audio.device import Device, find_device
 from sayso.audio.microphone import FrameQueue
-from sayso.audio.native_stderr import Collected
 from sayso.errors import AudioError
+from sayso.native_stderr import INTERPRETER, Collected
 from sayso.records import FRAME_SAMPLES, AudioFrame
 
 DEVICES = [
@@ -92,3 +92,9 @@ def test_chatter_of_sound_libraries_is_kept_from_stderr_and_errors_are_not(capfd
     collected.release()
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "something real\nafterwards\n"
+
+
+def test_an_interpreters_praise_is_kept_from_stderr_and_its_errors_are_not(capfd: pytest.CaptureFixture[str]) -> None:
+    with Collected(INTERPRETER):
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nERROR: Node number 3 failed to prepare.\n")
+    assert capfd.readouterr().err == "ERROR: Node number 3 failed to prepare.\n"

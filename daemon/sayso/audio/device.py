@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyaudio
 
-from sayso.audio.native_stderr import Collected
 from sayso.errors import AudioError
+from sayso.native_stderr import Collected
 
 PERIOD = 0.05
 """What the device hands over at once [s]. PortAudio keeps four of them: 0.2 s in which the reader may be late."""

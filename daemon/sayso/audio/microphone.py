@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from sayso.audio.capture import AudioSource, Block, Converter, Framer
 from sayso.audio.device import InputStream
-from sayso.audio.native_stderr import Collected
 from sayso.audio.watch import Action, MicrophoneSettings, Phase, Report, Watch
 from sayso.errors import AudioError, SaysoError
+from sayso.native_stderr import Collected
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Samples, samples
 
 logger = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso.errors import AcceleratorError, AcceleratorLostError, ModelError
+from sayso.native_stderr import INTERPRETER, Collected
 from sayso.recognition.acoustic import AcousticStream, Frames, Network, States, Streaming
 from sayso.recognition.bundle import Bundle, Golden, NetworkState, Quantisation
 from sayso.recognition.quantised import TensorFormat, carry
@@ -98,8 +99,9 @@ class TfliteNetwork:
         self._where = str(path)
         manifest = bundle.manifest
         try:
-            self._interpreter = _interpreter(path, threads, delegate)
-            self._interpreter.allocate_tensors()
+            with Collected(INTERPRETER):
+                self._interpreter = _interpreter(path, threads, delegate)
+                self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise ModelError(

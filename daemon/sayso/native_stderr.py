@@ -1,8 +1,8 @@
-"""Keeps what sound libraries print while they look for devices out of the journal, and nothing else.
+"""Keeps what native libraries print while they start out of the journal, and nothing else.
 
 Rule of this file: file descriptor 2 is borrowed for a moment and every line comes back. ALSA, JACK and PortAudio report
-each device they can't open on stderr, from C; those lines are logged at level DEBUG. All others are written to the real
-stderr, late but whole.
+each device they can't open on stderr, from C, and interpreters what they are made of; those lines are logged at level
+DEBUG. All others are written to the real stderr, late but whole.
 """
 
 from __future__ import annotations
@@ -11,13 +11,18 @@ import logging
 import os
 import re
 import threading
+from typing import Pattern
 
 logger = logging.getLogger(__name__)
 
-_CHATTER = re.compile(
+SOUND = re.compile(
     r"ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm|attempt to connect to server"
     r"|connect\(2\) call to |Cannot lock down .* byte memory area|Cannot use real-time scheduling"
 )
+"""What sound libraries say of devices that are not there."""
+
+INTERPRETER = re.compile(r"INFO: ")
+"""What TensorFlow Lite says when all is well; its warnings and errors begin otherwise."""
 
 _STDERR = 2
 
@@ -25,7 +30,8 @@ _STDERR = 2
 class Collected:
     """Collects what is printed on stderr from its creation to `release`; one at a time in a process."""
 
-    def __init__(self) -> None:
+    def __init__(self, chatter: Pattern[str] = SOUND) -> None:
+        self._chatter = chatter
         self._lock = threading.Lock()
         self._real: int | None = None
         try:
@@ -44,11 +50,11 @@ class Collected:
             os.dup2(self._real, _STDERR)
             size = os.lseek(self._spool, 0, os.SEEK_END)
             lines = os.pread(self._spool, size, 0).splitlines(keepends=True)
-            os.write(self._real, b"".join(line for line in lines if not _is_chatter(line)))
+            os.write(self._real, b"".join(line for line in lines if not self._is_chatter(line)))
             os.close(self._spool)
             os.close(self._real)
             self._real = None
-        for line in filter(_is_chatter, lines):
+        for line in filter(self._is_chatter, lines):
             logger.debug("%s", line.decode(errors="replace").rstrip())
 
     def __enter__(self) -> Collected:
@@ -57,6 +63,5 @@ class Collected:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-
-def _is_chatter(line: bytes) -> bool:
-    return _CHATTER.match(line.decode(errors="replace")) is not None
+    def _is_chatter(self, line: bytes) -> bool:
+        return self._chatter.match(line.decode(errors="replace")) is not None
