@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -152,3 +153,30 @@ def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     sayso.wait(30)
     assert sayso.stderr.read() == b""
     sayso.stderr.close()
+
+
+def test_recordings_are_scored_by_their_names(tmp_path: Path) -> None:
+    speech = ROOT / "tests" / "data" / "speech"
+    for name, recorded in (
+        ("cancel_timer", "cancel_timer"),
+        ("pause_timer-2", "cancel_timer"),
+        ("talk-1", "cv_2"),
+        ("talk-2", "pause_timer"),
+    ):
+        shutil.copy(speech / f"{recorded}.opus", tmp_path / f"{name}.opus")
+    done = _sayso("score", "--json", "--commands", COMMANDS, tmp_path)
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    verdicts = {Path(one["file"]).stem: one["verdict"] for one in report["files"]}
+    assert verdicts["cancel_timer"] == verdicts["talk-1"] == "right"
+    assert verdicts["pause_timer-2"] == "wrong"
+    assert (report["commands"], report["others"]) == (2, 2)
+    assert {one["said"] for one in report["files"]} == {"cancel timer", "pause timer", "talk"}
+    heard = next(one["heard"] for one in report["files"] if one["said"] == "pause timer")
+    assert [one["text"] for one in heard] == ["cancel timer"]
+    assert report["recommended"]["wrong"] <= report["now"]["wrong"]
+    shown = _sayso("score", "--commands", COMMANDS, tmp_path)
+    assert "wrong    pause_timer-2.opus: " in shown.stdout
+    assert "1 of 2 commands right" in shown.stdout
+    (tmp_path / "empty.wav").write_bytes(b"")
+    assert _sayso("score", "--commands", COMMANDS, tmp_path).returncode == 74

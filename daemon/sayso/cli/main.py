@@ -19,6 +19,7 @@ from sayso.cli.devices import devices
 from sayso.cli.model import model
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
+from sayso.cli.score import score
 from sayso.errors import SaysoError
 
 
@@ -37,7 +38,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, check, commands, devices, config, model):
+for _command in (run, recognize, score, check, commands, devices, config, model):
     sayso.add_command(_command)
 
 

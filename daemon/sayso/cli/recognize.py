@@ -40,10 +40,10 @@ def recognize(context: click.Context, commands: Optional[Path], model: Optional[
     loaded = load_model(config)
     recognizer = make_recognizer(config, loaded, load_grammar(config, loaded.bundle))
     failure: Optional[AudioError] = None
-    for file in _progress(list(_sound_files(files))):
+    for file in progress(list(sound_files(files))):
         try:
-            for line in _recognize(config, recognizer, file):
-                click.echo(json.dumps(line, ensure_ascii=False))
+            for heard in hear(config, recognizer, file):
+                click.echo(json.dumps(describe(file, heard), ensure_ascii=False))
         except AudioError as error:
             failure = error
             click.echo(f"sayso: {error}", err=True)
@@ -52,7 +52,8 @@ def recognize(context: click.Context, commands: Optional[Path], model: Optional[
         sys.exit(failure.exit_code)
 
 
-def _sound_files(names: Sequence[str]) -> Iterator[str]:
+def sound_files(names: Sequence[str]) -> Iterator[str]:
+    """Given files and folders, yield the sound files. Raise AudioError for a folder without one."""
     for name in names:
         path = Path(name)
         if path.is_dir():
@@ -66,30 +67,31 @@ def _sound_files(names: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-def _progress(files: List[str]) -> Iterator[str]:
+def progress(files: List[str]) -> Iterator[str]:
+    """Yield files, and show a person who watches how far they are."""
     console = Console(stderr=True)
     watched = console.is_terminal and len(files) > 1 and not sys.stdout.isatty()
     yield from track(files, "Recognising", console=console, disable=not watched)
 
 
-def _recognize(config: Config, recognizer: Recognizer, file: str) -> Iterator[Dict[str, Any]]:
-    """Given a file, yield its outcomes as they will be printed; one `no_speech` where there is none."""
+def hear(config: Config, recognizer: Recognizer, file: str) -> Iterator[Heard]:
+    """Given a file, yield what is heard in it; one `no_speech` where nothing is. Raise AudioError."""
     source: AudioSource = PcmStream() if file == "-" else SoundFile(Path(file), channel(config))
     pipeline = make_pipeline(config, recognizer)
-    heard = 0
+    length = 0
     silent = True
     with closing(source):
         source.open()
         for frame in source:
-            heard = frame.start + len(frame.samples)
-            for outcome in pipeline.feed(frame):
+            length = frame.start + len(frame.samples)
+            for heard in pipeline.feed(frame):
                 silent = False
-                yield describe(file, outcome)
-    for outcome in pipeline.finish():
+                yield heard
+    for heard in pipeline.finish():
         silent = False
-        yield describe(file, outcome)
+        yield heard
     if silent:
-        yield describe(file, Rejection("no_speech", "", "", 0.0, start=0, end=heard, decided=heard))
+        yield Rejection("no_speech", "", "", 0.0, start=0, end=length, decided=length)
 
 
 def describe(file: str, outcome: Heard) -> Dict[str, Any]:
