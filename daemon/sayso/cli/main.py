@@ -12,6 +12,7 @@ from typing import NoReturn, Optional
 import click
 
 from sayso import __version__
+from sayso.cli.bench import bench
 from sayso.cli.check import check
 from sayso.cli.commands import commands
 from sayso.cli.config import config
@@ -38,7 +39,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, score, check, commands, devices, config, model):
+for _command in (run, recognize, score, check, commands, devices, config, model, bench):
     sayso.add_command(_command)
 
 
