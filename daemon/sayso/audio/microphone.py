@@ -156,7 +156,7 @@ class Session:
         lost = round(missing * SAMPLE_RATE / stream.rate)
         if self._report.first_frame is None:
             lost = self._track.pause(now, len(block) / stream.rate)
-            self._report = replace(self._report, first_frame=now)
+            self._report = replace(self._report, first_frame=now, last_frame=now)
         elif lost:
             # What the resampler still holds belongs before the gap.
             self._track.add(self._converter.feed(block[:0], last=True), now)
