@@ -58,10 +58,10 @@ def _trained(folder: Path) -> tuple[DeepSpeech, list[np.ndarray], dict[str, byte
 
 def convert_recital(run: str, folder: Path) -> None:
     """Given a run that learnt the tests' recordings by heart, write its files for the tests."""
-    network, heard, notes = _trained(FOLDER / run)
+    network, heard, _ = _trained(FOLDER / run)
     for name, form in (("integer", Form()), ("released", RELEASED)):
         path = folder / f"deepspeech_recital_{name}.tflite"
-        _show(path, write(path, network, heard, form, None if form.features else notes))
+        _show(path, write(path, network, heard, form))
 
 
 def make_untrained(widths: list[int]) -> None:
