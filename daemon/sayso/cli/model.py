@@ -1,4 +1,4 @@
-"""`sayso model`: what a model file holds, and what becomes of it on an Edge TPU."""
+"""`sayso model`: what a model file holds, and what becomes of it on an Edge TPU; other models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sayso.cli.fetch import fetch_model
+
 if TYPE_CHECKING:
     from sayso.recognition.inspect import Finding, Inspection
     from sayso.recognition.modelfile import Tensor
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
 
 @click.group()
 def model() -> None:
-    """Look at model files."""
+    """Look at model files, and fetch others."""
+
+
+model.add_command(fetch_model)
 
 
 @model.command()
