@@ -142,6 +142,7 @@ class House:
         environment = {
             **{name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"},
             **microphone.environment,
+            "RUNTIME_DIRECTORY": str(folder / "run"),
             "NOTIFY_SOCKET": str(self.notify.path),
             "WATCHDOG_USEC": "2000000",
         }

@@ -7,6 +7,7 @@ both get theirs here, so that what is tested is what is shipped.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from sayso.audio.microphone import Microphone
 from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
+from sayso.decisions import Decisions, own_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.mqtt.contract import Contract
 from sayso.mqtt.conversation import Conversation
@@ -139,6 +141,12 @@ def make_conversation(config: Config, contract: Contract, meaning: Callable[[str
     values: Dict[str, Any] = config.hermes.model_dump(exclude={"sites", "timeout"})
     hermes = Hermes(contract, HermesSettings(**values, sites=tuple(config.hermes.sites)))
     return Conversation(hermes, config.hermes.timeout, meaning)
+
+
+def make_decisions(config: Config) -> Decisions:
+    """Given the settings, return where the last decisions are noted, in this process's own corner of memory."""
+    words = config.log.level == "debug"
+    return Decisions(own_folder(os.environ), config.mqtt.site, config.log.decisions, words)
 
 
 def mqtt_settings(config: Config) -> MqttSettings:

@@ -225,6 +225,9 @@ class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="what was said is logged from info on"
     )
+    decisions: int = Field(
+        default=50, ge=0, le=1000, description="decisions that `sayso why` can show, kept in memory only; 0: none"
+    )
 
 
 class Config(_Section):

@@ -75,3 +75,9 @@ class BrokerError(SaysoError):
     """The MQTT broker said no."""
 
     exit_code = 76  # EX_PROTOCOL
+
+
+class NoteError(SaysoError):
+    """What the running daemon has noted down can't be read."""
+
+    exit_code = 66  # EX_NOINPUT

@@ -17,7 +17,7 @@ from sayso.grammar.explain import read_sentence
 from sayso.grammar.files import find_template_files
 from sayso.grammar.text import words
 from sayso.recognition.interpret import Meaning, read_tags
-from sayso.records import Command
+from sayso.records import Command, Heard, Wake
 
 WATCH_SECONDS = 2.0
 """Pause between looks at the template files; a file counts as changed when two looks agree on it."""
@@ -72,6 +72,11 @@ class Sentences:
             return None
         one = found[0]
         return Command(one.text, one.intent, one.slots, one.raw_slots, confidence=1.0, start=0, end=0, decided=0)
+
+    def threshold(self, heard: Heard, everywhere: float) -> float:
+        """Given what was heard and the threshold of all intents, return how sure a command of that kind must be."""
+        own = self.grammar.templates.min_confidence
+        return everywhere if isinstance(heard, Wake) else own.get(heard.intent, everywhere)
 
     def have_changed(self) -> bool:
         """Return whether the files differ from those compiled last and nobody is writing them: ask now and then."""

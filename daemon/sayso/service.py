@@ -29,6 +29,7 @@ from sayso.assembly import (
     load_model,
     make_contract,
     make_conversation,
+    make_decisions,
     make_discovery,
     make_microphone,
     make_pipeline,
@@ -36,15 +37,16 @@ from sayso.assembly import (
     mqtt_settings,
 )
 from sayso.config import Config
-from sayso.errors import BrokerError, SaysoError
+from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
+from sayso.listening import Listening
 from sayso.live import Watched
 from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
 from sayso.partials import Partials
-from sayso.records import Answer, Command, Heard, Message, Outcome, State, Wake
+from sayso.records import Answer, Command, Heard, Message, State, Wake
 from sayso.sentences import WATCH_SECONDS, Sentences
 
 logger = logging.getLogger(__name__)
@@ -83,6 +85,8 @@ class Service:
         self._microphone = make_microphone(config)
         self._contract = make_contract(config, uuid.uuid4().hex)
         self._conversation = make_conversation(config, self._contract, self._sentences.meaning)
+        self._listening = Listening(config.listening.mode, bool(config.listening.wake_phrases), self._conversation)
+        self._decisions = make_decisions(config)
         self._discovery = make_discovery(config, self._contract, self._sentences.intents)
         requests = [self._contract.topic(one.name) for one in TOPICS if _is_heard(one)]
         self._broker = Broker(
@@ -102,7 +106,6 @@ class Service:
         self._turns = 0
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
-        self._listen_until: Optional[float] = None
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
         self._watchdog = health.Watchdog({"capture": lambda: self._microphone.progress, "worker": lambda: self._turns})
@@ -114,7 +117,7 @@ class Service:
             accelerator=self._model.accelerator,
             model=self._model.bundle.label,
             grammar=self._sentences.label,
-            mode=config.listening.mode,
+            mode=self._listening.mode,
             min_confidence=recognizer.min_confidence,
         )
         self._published: Optional[State] = None
@@ -176,17 +179,17 @@ class Service:
 
     def _notice(self, now: float) -> None:
         """Bring the state up to date; publish it when it has changed."""
-        if self._listen_until is not None and now >= self._listen_until:
-            self._listen_until = None
+        if self._listening.lapse(now):
             self._open_or_close()
         if self._conversation.listening and (silence := self._conversation.timed_out(now, self._pipeline.hearing)):
             self._say(silence)
             self._open_or_close()
         status = self._microphone.status
-        why_closed = "muted" if self._state.muted else "silenced: by hermes/asr/toggleOff"
         self._state = replace(
             self._state,
-            microphone=why_closed if self._is_shut else status,
+            mode=self._listening.mode,
+            muted=self._listening.muted,
+            microphone=self._listening.why_shut or status,
             listening=status.startswith("ok"),
             hearing=self._pipeline.hearing,
             accelerator=self._model.accelerator,
@@ -281,11 +284,11 @@ class Service:
 
     def _obey(self, request: Request) -> None:
         if isinstance(request, SetMute):
-            self._state = replace(self._state, muted=request.muted)
+            self._listening.muted = request.muted
         elif isinstance(request, SetMode):
-            self._set_mode(request.mode)
+            self._listening.set_mode(request.mode)
         elif isinstance(request, Listen):
-            self._listen_until = time.monotonic() + request.seconds if request.seconds else None
+            self._listening.ask(request.seconds, time.monotonic())
         elif isinstance(request, Reload):
             self._reload()
         elif isinstance(request, ShowLive):
@@ -296,33 +299,25 @@ class Service:
             self._use_sentences()
         logger.info("%s", request)
 
-    def _set_mode(self, mode: str) -> None:
-        if mode == "wake" and not self._config.listening.wake_phrases:
-            remedy = "write [listening] wake_phrases, or use always or push"
-            raise BrokerError("no wake phrase is configured", where="set/mode", remedy=remedy)
-        self._state = replace(self._state, mode=mode)
-
     def _open_or_close(self) -> None:
-        """Hold the microphone open only while its sound may be used. Who asks for a command needs no wake phrase."""
-        if self._state.muted:
+        """Hold the microphone open only while its sound may be used."""
+        if self._listening.muted:
             self._say(self._conversation.deaf(f"{self._contract.topic('set/mute')}: the microphone is muted"))
-        asked = self._listen_until is not None or self._conversation.listening
-        self._pipeline.attention.required = self._state.mode == "wake" and not asked
-        if (asked or self._state.mode != "push") and not self._is_shut:
+        self._pipeline.attention.required = self._listening.needs_wake_phrase
+        if self._listening.is_open:
             self._microphone.open()
         else:
             self._microphone.close()
 
-    @property
-    def _is_shut(self) -> bool:
-        """Return whether nothing may be heard, whoever asks for it."""
-        return self._state.muted or self._conversation.silenced
-
-    def _answer(self, outcome: Outcome, stamp: Stamp) -> None:
-        """Tell whoever asked for it what was said; then, on request only, nothing more is listened for."""
-        if isinstance(outcome, Command):
-            self._listen_until = None
-        self._say(self._conversation.answer(outcome, stamp))
+    def _reflect(self, heard: Heard, stamp: Stamp) -> None:
+        """Note what was heard, and tell whoever asked for it; then, on request only, nothing more is listened for."""
+        journal.tell(heard, stamp.id)
+        self._decisions.add(heard, stamp.id, stamp.now, self._sentences.threshold(heard, self._state.min_confidence))
+        if isinstance(heard, Wake):
+            return
+        if isinstance(heard, Command):
+            self._listening.answer()
+        self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 
     def _say(self, messages: Iterable[Message]) -> None:
@@ -380,11 +375,9 @@ class Service:
         stamp = Stamp(id=str(uuid.uuid4()), heard=now - late, now=now)
         event = self._contract.wake(heard, stamp) if isinstance(heard, Wake) else self._contract.outcome(heard, stamp)
         self._say([event, *self._discovery.events(heard, stamp)])
+        self._inbox.put(lambda: self._reflect(heard, stamp))
         if not isinstance(heard, Wake):
-            outcome: Outcome = heard
-            self._inbox.put(lambda: self._answer(outcome, stamp))
-            self._record.add(outcome)
-        journal.tell(heard, stamp.id)
+            self._record.add(heard)
 
 
 def _client_id() -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Callable
 
 import soundfile
@@ -56,3 +61,23 @@ def test_without_a_wake_phrase_there_is_no_such_mode(house: House, listener: Lis
     error = until(lambda: listener.last("state")["last_error"], "a refusal")
     assert error.startswith("set/mode: no wake phrase is configured (write [listening] wake_phrases")
     assert listener.last("state")["mode"] == "always"
+
+
+def test_the_daemon_says_why(house: House, listener: Listener) -> None:
+    until(lambda: is_listening(listener), "listening")
+    _play(house, joined(recording("cv_2"), 1.5, recording("cancel_timer")))
+    until(listener.commands, "a command")
+    program = Path(sys.executable).with_name("sayso")
+    environment = {**os.environ, "RUNTIME_DIRECTORY": str(house.folder / "run")}
+
+    def why(*options: str) -> str:
+        command = [str(program), "--config", str(house.folder / "sayso.toml"), "why", *options]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    notes = until(lambda: [one for one in map(json.loads, why("--json").splitlines()) if one["intent"]], "a note")
+    assert [(one["what"], one["text"]) for one in notes][-1] == ("command", "cancel timer")
+    assert notes[-1]["id"] == listener.commands()[0]["id"]
+    rejected = [one for one in notes if one["what"] == "rejected"]
+    assert rejected
+    assert all(one["text"] == "" and one["reason"] in ("not_a_command", "low_confidence") for one in rejected)
+    assert 'command  "cancel timer"  HassCancelTimer' in why()

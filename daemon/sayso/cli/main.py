@@ -21,6 +21,7 @@ from sayso.cli.model import model
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
 from sayso.cli.score import score
+from sayso.cli.why import why
 from sayso.errors import SaysoError
 
 
@@ -39,7 +40,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, score, check, commands, devices, config, model, bench):
+for _command in (run, recognize, score, why, check, commands, devices, config, model, bench):
     sayso.add_command(_command)
 
 
