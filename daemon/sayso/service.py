@@ -40,14 +40,13 @@ from sayso.config import Config
 from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
 from sayso.listening import Listening
-from sayso.live import Watched
 from sayso.mqtt.broker import Broker, BrokerStatus
 from sayso.mqtt.contract import TOPICS, Stamp, Topic
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
-from sayso.partials import Partials
 from sayso.records import Answer, Command, Heard, Message, State, Wake
 from sayso.sentences import WATCH_SECONDS, Sentences
+from sayso.worker import TICK, Ears, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +58,6 @@ STOP_SECONDS = 0.8
 
 BIRTH_SECONDS = (1.0, 5.0)
 """When Home Assistant has started, all state is sent again after a time drawn from these: it has much to read then."""
-
-_TICK = 0.25
 
 
 class Service:
@@ -101,14 +98,20 @@ class Service:
             on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
         )
         self._record = health.Record()
-        self._watched = Watched()
-        self._partials = Partials(config.mqtt.partial)
-        self._turns = 0
+        ears = Ears(
+            heard=self._publish,
+            words=lambda words: self._broker.publish(self._contract.partial(words, time.time())),
+            live=lambda live: self._broker.publish(self._contract.live(live, time.time())),
+            died=lambda error: self._inbox.put(lambda: self._fail(error)),
+        )
+        self._worker = Worker(self._microphone.read, self._pipeline, config.mqtt.partial, ears)
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
-        self._watchdog = health.Watchdog({"capture": lambda: self._microphone.progress, "worker": lambda: self._turns})
+        self._watchdog = health.Watchdog(
+            {"capture": lambda: self._microphone.progress, "worker": lambda: self._worker.turns}
+        )
         self._state = State(
             version=__version__,
             listening=False,
@@ -124,7 +127,6 @@ class Service:
 
     def run(self) -> None:
         """Work until SIGTERM or SIGINT. Raise whatever ended a thread."""
-        worker = threading.Thread(target=self._work, name="worker", daemon=True)
         with ExitStack() as stack:
             for number, handle in (
                 (signal.SIGTERM, self._stop.set),
@@ -141,9 +143,8 @@ class Service:
             stack.callback(lambda: self._say(self._conversation.end()))
             self._open_or_close()
             stack.callback(self._microphone.close, STOP_SECONDS)
-            worker.start()
-            stack.callback(worker.join, STOP_SECONDS)
-            stack.callback(self._stop.set)
+            self._worker.start()
+            stack.callback(self._worker.stop, STOP_SECONDS)
             stack.callback(health.stopping)
             self._supervise()
         if self._failure is not None:
@@ -172,7 +173,7 @@ class Service:
     def _do_next(self) -> None:
         """Do what has come in, if anything does within a tick."""
         try:
-            step = self._inbox.get(timeout=_TICK)
+            step = self._inbox.get(timeout=TICK)
         except Empty:
             return
         step()
@@ -292,7 +293,7 @@ class Service:
         elif isinstance(request, Reload):
             self._reload()
         elif isinstance(request, ShowLive):
-            self._watched.ask(request.seconds, time.monotonic())
+            self._worker.watched.ask(request.seconds, time.monotonic())
             return  # whoever watches asks again and again
         else:
             self._min_confidence = request.confidence
@@ -348,26 +349,7 @@ class Service:
         self._pipeline.use(recognizer)
         self._state = replace(self._state, min_confidence=recognizer.min_confidence)
 
-    # The worker thread.
-
-    def _work(self) -> None:
-        try:
-            while not self._stop.is_set():
-                frame = self._microphone.read(timeout=_TICK)
-                self._turns += 1
-                if frame is None:
-                    continue
-                for heard in self._pipeline.feed(frame):
-                    self._publish(heard)
-                words = self._partials.hear(frame, self._pipeline.hearing, self._pipeline.so_far)
-                if words is not None:
-                    self._broker.publish(self._contract.partial(words, time.time()))
-                live = self._watched.hear(frame, self._pipeline.hearing, self._pipeline.so_far, time.monotonic())
-                if live is not None:
-                    self._broker.publish(self._contract.live(live, time.time()))
-        except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
-            died = error
-            self._inbox.put(lambda: self._fail(died))
+    # In the worker thread.
 
     def _publish(self, heard: Heard) -> None:
         now = time.time()

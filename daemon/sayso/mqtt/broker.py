@@ -310,9 +310,9 @@ class Broker:
             if self._fits(message):
                 # Whole seconds; 0 would mean for ever to some brokers.
                 self._outbox.sent(connection.publish(message, max(1, round(fresh))), message, now + fresh)
-        glance = self._outbox.next_glance()
-        if glance is not None and self._fits(glance):
-            connection.publish(glance, max(1, round(glance.expires or 1)))
+        for glance in self._outbox.glances():
+            if self._fits(glance):
+                connection.publish(glance, max(1, round(glance.expires or 1)))
 
     def _on_confirmed(self, event: Confirmed) -> None:
         message = self._outbox.answered(event.token)

@@ -8,8 +8,8 @@ message, by their flags:
 - Events (all others) are perishable: an event that the broker has not acknowledged by its deadline
   is dropped and reported. One that was on its way when the connection broke may have arrived, so it
   is never sent again; one that had not been sent yet may still go while it is fresh.
-- Glances (quality of service 0) are for who looks on right now: only the newest waits, only while the
-  connection stands, and nobody is told of those that were not sent.
+- Glances (quality of service 0) are for who looks on right now: only the newest of a topic waits, only
+  while the connection stands, and nobody is told of those that were not sent.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Outbox:
         self._state: dict[str, Message] = {}
         self._unsent: dict[str, None] = {}
         self._sent: dict[int, _Event | Message] = {}
-        self._glance: Message | None = None
+        self._glances: dict[str, Message] = {}
         self.window = WINDOW
 
     def put(self, message: Message, now: float) -> list[Dropped]:
@@ -59,7 +59,7 @@ class Outbox:
             self._unsent[message.topic] = None
             return []
         if message.qos == 0:
-            self._glance = message
+            self._glances[message.topic] = message
             return []
         lifetime = self._time_to_live if message.expires is None else message.expires
         self._waiting.append(_Event(message, now + lifetime))
@@ -75,7 +75,7 @@ class Outbox:
         """End a connection; return the events whose fate is unknown."""
         lost = [entry.message for entry in self._sent.values() if isinstance(entry, _Event)]
         self._sent.clear()
-        self._glance = None
+        self._glances.clear()
         return [Dropped(message, "the connection broke before the broker confirmed it") for message in lost]
 
     def expired(self, now: float) -> list[Dropped]:
@@ -111,10 +111,11 @@ class Outbox:
             return event.message, event.deadline - now
         return None
 
-    def next_glance(self) -> Message | None:
-        """Return the glance that waits, and take it; None when there is none."""
-        glance, self._glance = self._glance, None
-        return glance
+    def glances(self) -> list[Message]:
+        """Return the glances that wait, and take them."""
+        waiting = list(self._glances.values())
+        self._glances.clear()
+        return waiting
 
     def sent(self, token: int, message: Message, fresh_until: float) -> None:
         """Given what the broker will call it by, note that a message is on its way."""
@@ -128,7 +129,7 @@ class Outbox:
     @property
     def events_waiting(self) -> bool:
         """Return whether an event or a glance has not been sent yet."""
-        return bool(self._waiting) or self._glance is not None
+        return bool(self._waiting or self._glances)
 
     @property
     def empty(self) -> bool:
