@@ -16,7 +16,7 @@ from typing import Pattern
 logger = logging.getLogger(__name__)
 
 SOUND = re.compile(
-    r"ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm|attempt to connect to server"
+    r"\s*$|ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm|attempt to connect to server"
     r"|connect\(2\) call to |Cannot lock down .* byte memory area|Cannot use real-time scheduling"
 )
 """What sound libraries say of devices that are not there."""

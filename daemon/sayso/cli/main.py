@@ -17,6 +17,7 @@ from sayso.cli.check import check
 from sayso.cli.commands import commands
 from sayso.cli.config import config
 from sayso.cli.devices import devices
+from sayso.cli.doctor import doctor
 from sayso.cli.model import model
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
@@ -40,7 +41,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, score, why, check, commands, devices, config, model, bench):
+for _command in (run, recognize, score, why, check, commands, devices, config, model, bench, doctor):
     sayso.add_command(_command)
 
 
