@@ -30,9 +30,8 @@ from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.attention import Attention, AttentionSettings
-from sayso.recognition.bundle import Bundle
+from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.decode import DecoderSettings
-from sayso.recognition.deepspeech import open_bundle
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
 from sayso.recognition.interpret import Calibration

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 
 from sayso.errors import ModelError
 from sayso.recognition.acoustic import AcousticStream, log_softmax
-from sayso.recognition.bundle import Bundle
+from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.context import ContextMfcc, ContextSettings
-from sayso.recognition.deepspeech import open_bundle
 from sayso.recognition.features import Mfcc
 from sayso.recognition.inspect import inspect_model
 from sayso.recognition.tflite import TfliteNetwork, check_golden, probe, streaming

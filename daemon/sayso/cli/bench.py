@@ -19,8 +19,7 @@ from sayso.assembly import SHIPPED_MODEL
 from sayso.cli.settings import settings
 from sayso.errors import SaysoError
 from sayso.measurement import Figures, Way, measure, ways
-from sayso.recognition.bundle import MANIFEST, TFLITE
-from sayso.recognition.deepspeech import open_bundle
+from sayso.recognition.bundle import MANIFEST, TFLITE, open_bundle
 from sayso.recognition.tflite import runtime_name
 
 INSTALLED = (Path("/usr/share/sayso/models"), Path("/var/lib/sayso/models"))

@@ -261,6 +261,15 @@ class Bundle:
         return f"{self.manifest.name} {self.manifest.version}"
 
 
+def open_bundle(path: Path) -> Bundle:
+    """Given a bundle's folder, or a .tflite file with DeepSpeech's interface, return it checked. Raise ModelError."""
+    if path.suffix != TFLITE:
+        return load_bundle(path)
+    from sayso.recognition.deepspeech import read_deepspeech  # here, because its reader takes everybody's time
+
+    return read_deepspeech(path)
+
+
 def load_bundle(path: Path) -> Bundle:
     """Given a bundle's folder, return it checked. Raise ModelError with all that doesn't fit."""
     remedy = "reinstall the model, or point [model] path at another bundle"

@@ -15,8 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sayso.errors import AcceleratorLostError, SaysoError
-from sayso.recognition.bundle import Bundle
-from sayso.recognition.deepspeech import open_bundle
+from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.tflite import TfliteNetwork, load_delegate, runtime_name
 from sayso.recognition.wire import ARRAYS, Wire, pack, unpack
 

@@ -21,7 +21,6 @@ from pydantic import ValidationError
 from sayso.errors import ModelError
 from sayso.recognition.acoustic import AcousticStream
 from sayso.recognition.bundle import (
-    TFLITE,
     Audio,
     Bundle,
     Decoding,
@@ -31,7 +30,6 @@ from sayso.recognition.bundle import (
     Network,
     NetworkState,
     Tokens,
-    load_bundle,
 )
 from sayso.recognition.context import ContextSettings, feature_stream
 from sayso.recognition.features import Mfcc
@@ -61,11 +59,6 @@ _REMEDY = "give it a model exported by DeepSpeech 0.7 to 0.9, or by packaging/mo
 
 _Said = Mapping[str, Any]
 """What the file says of itself, by the names of its metadata."""
-
-
-def open_bundle(path: Path) -> Bundle:
-    """Given a bundle's folder, or a .tflite file with DeepSpeech's interface, return it checked. Raise ModelError."""
-    return read_deepspeech(path) if path.suffix == TFLITE else load_bundle(path)
 
 
 def read_deepspeech(path: Path) -> Bundle:

@@ -11,18 +11,17 @@ import multiprocessing
 import numpy as np
 import numpy.typing as npt
 
-from sayso.recognition.features import Mfcc, MfccSettings
+from sayso.recognition.features import LogMelSettings, Mfcc, MfccSettings
 from sayso_model import loader
 from sayso_model.deepspeech.network import encode
 from sayso_model.loader import Batch, Emphasis, Loader, Source
-from sayso_model.statistics import settings as feature_settings
 
 
 class Letters(Source):
     """Draws clips and makes batches of them."""
 
     def __init__(self, seed: int, emphasis: Emphasis) -> None:
-        super().__init__(seed, feature_settings(), emphasis)
+        super().__init__(seed, LogMelSettings(), emphasis)
         self._pools = [(clips, [encode(clip.text) for clip in clips]) for clips, _ in self._pools]
         self._features = [_Coefficients()] * len(loader.WARPS)  # type: ignore[list-item]
 
