@@ -113,7 +113,8 @@ def _described(row: Row) -> Dict[str, Any]:
 
 
 def _show(about: Dict[str, Any], rows: List[Row]) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    # A number that is cut off is worth nothing: rather a line that the terminal breaks.
+    console = Console(highlight=False, soft_wrap=True, width=200)
     table = Table(box=None)
     for title in ("model", "runs on"):
         table.add_column(title, no_wrap=True)
