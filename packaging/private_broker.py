@@ -7,6 +7,7 @@ afterwards, and it never meets a broker that already runs on this machine.
 from __future__ import annotations
 
 import getpass
+import resource
 import shutil
 import signal
 import socket
@@ -44,7 +45,7 @@ class PrivateBroker:
         options: str = "",
     ) -> None:
         """Given users and passwords (None: anybody may enter), rules (mosquitto's acl_file), TLS, whether it
-        speaks websockets too, and more lines for mosquitto.conf, prepare a broker.
+        speaks websockets too, and more lines for mosquitto.conf (`{folder}` is its own), prepare a broker.
 
         Raise FileNotFoundError if mosquitto is not installed.
         """
@@ -58,8 +59,7 @@ class PrivateBroker:
             f"listener {self.port} 127.0.0.1",
             f"log_dest file {self.log_path}",
             "log_timestamp false",
-            "persistence false",
-            options,
+            options.format(folder=self._folder) or "persistence false",
         ]
         if users is None:
             self._settings.append("allow_anonymous true")
@@ -71,7 +71,14 @@ class PrivateBroker:
             self._settings += _tls_settings(certificates)
         if websockets:  # beside the plain one: mosquitto 2.0 refuses to start with websockets only
             self._settings += [f"listener {self.websocket_port} 127.0.0.1", "protocol websockets"]
+            if certificates is not None:
+                self._settings += _tls_settings(certificates)
         self._write("mosquitto.conf", "\n".join(self._settings) + "\n")
+
+    @property
+    def folder(self) -> Path:
+        """Return where it keeps its files."""
+        return self._folder
 
     @property
     def log_path(self) -> Path:
@@ -105,6 +112,14 @@ class PrivateBroker:
     def thaw(self) -> None:
         """Let it go on with whatever has come in meanwhile."""
         self._signal(signal.SIGCONT)
+
+    def crowd(self, full: bool = True) -> None:
+        """Leave it no room for another connection, or all the room that it has by right."""
+        assert self._process is not None
+        folder = Path(f"/proc/{self._process.pid}/fd")
+        most = resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE)[1]
+        room = max(int(one.name) for one in folder.iterdir()) + 1 if full else most
+        resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (room, most))
 
     def restart(self) -> None:
         """End it in good order if it runs, and start it again."""

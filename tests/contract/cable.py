@@ -1,6 +1,7 @@
-"""Run in a network namespace of its own: the cable between the daemon and the broker is pulled and plugged in.
+"""Run in a network namespace of its own, where the line between the daemon and the broker is broken in one of two ways.
 
-Started by test_mqtt_cable.py; exits 0 if exactly the fresh commands arrived.
+`cable.py cable` pulls the cable and plugs it in again; `cable.py firewall` throws every packet away, so that the
+connection looks whole from both ends. Started by test_mqtt_cable.py; exits 0 if exactly the fresh commands arrived.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import socket
 import struct
+import subprocess
+import sys
 
 from house import Listener, until
 from private_broker import PrivateBroker
@@ -27,6 +30,16 @@ SITE = "kitchen"
 COMMAND = f"sayso/{SITE}/command"
 TIME_TO_LIVE = 0.5
 
+WALL = """
+table inet wall {{
+    chain in {{
+        type filter hook input priority 0
+        tcp dport {port} drop
+        tcp sport {port} drop
+    }}
+}}
+"""
+
 
 def plug(in_: bool) -> None:
     """Take the loopback interface, the only cable here, up or down."""
@@ -38,7 +51,21 @@ def plug(in_: bool) -> None:
         fcntl.ioctl(control, SIOCSIFFLAGS, request)
 
 
-def main() -> None:
+def firewall(port: int, up: bool) -> None:
+    """Throw away all packets from and to a port, or let them pass again."""
+    rules = WALL.format(port=port) if up else "delete table inet wall"
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+def break_line(how: str, port: int, broken: bool) -> None:
+    """Given `cable` or `firewall` and the broker's port, break the line or mend it."""
+    if how == "cable":
+        plug(not broken)
+    else:
+        firewall(port, broken)
+
+
+def main(how: str) -> None:
     plug(True)
     dropped: list[Dropped] = []
     contract = Contract(SITE, "1a2b3c4d")
@@ -55,11 +82,12 @@ def main() -> None:
         broker.start()
         listener.wait_for(contract.topic("status"), b"online")
 
-        plug(False)
+        break_line(how, private.port, broken=True)
         for text in ("one", "two"):
             broker.publish(Message(COMMAND, text.encode(), expires=TIME_TO_LIVE))
         until(lambda: len(dropped) == 2, "two commands to be dropped")
-        plug(True)
+        assert broker.counters.dropped == 2
+        break_line(how, private.port, broken=False)
 
         until(lambda: broker.status.connected, "the next connection")
         broker.publish(Message(COMMAND, b"fresh", expires=2.0))
@@ -70,4 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

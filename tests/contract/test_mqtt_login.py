@@ -311,6 +311,28 @@ def test_websockets_deliver() -> None:
         until(lambda: running.broker.counters.published == 1, "the confirmation")
 
 
+def test_a_secure_websocket_a_client_certificate_and_a_protocol_name_go_together(
+    authority: Authority, server: Signed
+) -> None:
+    client = authority.sign("client-of-a-websocket")
+    settings = {
+        "tls": True,
+        "ca_file": str(authority.cert),
+        "cert_file": str(client.cert),
+        "key_file": str(client.key),
+        "alpn": ("mqtt",),
+        "websocket_path": "/mqtt",
+    }
+    certificates = Certificates(authority.cert, server.cert, server.key, client_ca=authority.cert)
+    with (
+        PrivateBroker(certificates=certificates, websockets=True) as broker,
+        visitor(broker.websocket_port, **settings) as running,
+    ):
+        running.let_in()
+        running.broker.publish(Message(COMMAND, b"lights on", expires=1.0))
+        until(lambda: running.broker.counters.published == 1, "the confirmation")
+
+
 def test_a_web_server_without_websockets_is_said(authority: Authority, server: Signed) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(server.cert, server.key)
