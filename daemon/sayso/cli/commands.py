@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sayso.assembly import configured_bundle, load_grammar
+from sayso.cli.importing import import_
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.grammar import explain as explaining
 from sayso.grammar.compiler import Grammar
@@ -30,6 +31,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.group()
 def commands() -> None:
     """Look at the sentences that can be said."""
+
+
+commands.add_command(import_)
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,11 @@ def read_template_files(paths: Sequence[Path]) -> list[TemplateFile]:
     return files
 
 
+def write_template(contents: Mapping[str, Any]) -> str:
+    """Given the contents of a template file, return it as YAML."""
+    return yaml.safe_dump(dict(contents), sort_keys=False, allow_unicode=True, width=120)
+
+
 def _read(path: Path) -> TemplateFile:
     try:
         if path.stat().st_size > LARGEST_FILE:
