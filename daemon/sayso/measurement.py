@@ -21,8 +21,7 @@ import numpy as np
 from sayso import machine
 from sayso.errors import SaysoError
 from sayso.recognition.acoustic import Network
-from sayso.recognition.bundle import Bundle
-from sayso.recognition.bundle import open_bundle
+from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.device import DeviceNetwork
 from sayso.recognition.tflite import TfliteNetwork
 from sayso.records import SAMPLE_RATE

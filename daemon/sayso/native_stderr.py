@@ -16,8 +16,9 @@ from typing import Pattern
 logger = logging.getLogger(__name__)
 
 SOUND = re.compile(
-    r"\s*$|ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm|attempt to connect to server"
-    r"|connect\(2\) call to |Cannot lock down .* byte memory area|Cannot use real-time scheduling"
+    r"\s*$|ALSA lib |Expression '|Cannot connect to server|jack server is not running|JackShm"
+    r"|attempt to connect to server|connect\(2\) call to |Cannot lock down .* byte memory area"
+    r"|Cannot use real-time scheduling"
 )
 """What sound libraries say of devices that are not there."""
 

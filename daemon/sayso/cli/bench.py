@@ -17,13 +17,14 @@ from rich.table import Table
 from sayso import machine
 from sayso.assembly import SHIPPED_MODEL
 from sayso.cli.settings import settings
+from sayso.download import state_folder
 from sayso.errors import SaysoError
 from sayso.measurement import Figures, Way, measure, ways
 from sayso.recognition.bundle import MANIFEST, TFLITE, open_bundle
 from sayso.recognition.tflite import runtime_name
 
-INSTALLED = (Path("/usr/share/sayso/models"), Path("/var/lib/sayso/models"))
-"""Where packages and `sayso model fetch` put models."""
+PACKAGED = Path("/usr/share/sayso/models")
+"""Where Debian's packages put models."""
 
 BUSY = 0.3
 """Load per core from which on other jobs are at work."""
@@ -71,10 +72,11 @@ def bench(
 def installed(configured: Path) -> Tuple[Path, ...]:
     """Given the configured model, return it and all others that are installed."""
     found = [configured]
-    for folder in (SHIPPED_MODEL.parent, *INSTALLED):
-        if folder.is_dir():
-            found += sorted(one for one in folder.iterdir() if one.suffix == TFLITE or (one / MANIFEST).is_file())
-    return tuple(dict.fromkeys(found))
+    for folder in (SHIPPED_MODEL.parent, PACKAGED, state_folder()):
+        found += sorted(file.parent for file in folder.glob(f"*/{MANIFEST}"))
+        found += sorted(file for file in folder.glob(f"*/*{TFLITE}") if not (file.parent / MANIFEST).is_file())
+    # The processor can't run what was compiled for the Edge TPU; that is found beside what it was made from.
+    return tuple({one.resolve(): one for one in found if not one.stem.endswith("_edgetpu")}.values())
 
 
 def _row(way: Way, seconds: float, limit: float) -> Row:
