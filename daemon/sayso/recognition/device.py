@@ -45,7 +45,7 @@ class DeviceNetwork:
 
     def __init__(self, bundle: Bundle, device: str, states: Sequence[TensorFormat], patience: float) -> None:
         """Given a compiled bundle, a device of libedgetpu, how the daemon holds the states and how long `run` may take
-        [s], start the process. `open` waits until it is there."""
+        [s], start the process. `open` waits until it is there. Raise AcceleratorLostError where none can be started."""
         self._tokens = len(bundle.manifest.tokens.symbols)
         self._ours = tuple(states)
         self._theirs = tuple(states)
@@ -59,13 +59,18 @@ class DeviceNetwork:
         self._wire = Wire(ours)
         arguments = [str(theirs.fileno()), str(bundle.path), device, json.dumps(sys.path)]
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, *arguments],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-c", _PROGRAM, *arguments],
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+            except OSError as error:
+                ours.close()
+                what = f"no process can be started for the Edge TPU: {error.strerror or error}"
+                raise AcceleratorLostError(what, remedy="see what fills this machine") from None
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
 
@@ -139,6 +144,8 @@ class DeviceNetwork:
             return None
         except (EOFError, OSError):
             raise self._death() from None
+        except ValueError as error:
+            raise AcceleratorLostError(f"the Edge TPU's process makes no sense: {error}") from None
 
     def _is_free(self) -> bool:
         """Return whether nothing is left unanswered; a late answer is of no use to anybody."""

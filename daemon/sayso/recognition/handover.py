@@ -36,7 +36,7 @@ _LOOKS = 0.5
 class Patience:
     """How long anything may take [s]."""
 
-    start: float = 30.0
+    start: float = 15.0
     """Until the process has loaded interpreter, driver and network."""
     check: float = 5.0
     """For a window of the golden vector; the first one carries the parameters over."""
@@ -149,7 +149,16 @@ class HandOver:
     # What is lost, and found again.
 
     def _keep(self) -> None:
-        """In a thread: notice that the device is lost, and look for it."""
+        """In a thread: look after the device; a fault of this program costs the device, not the daemon."""
+        try:
+            self._look_after()
+        except Exception as error:
+            logger.exception("edgetpu: not used any more")
+            self.close()
+            self._status = f"cpu (the program failed to look after the Edge TPU: {error})"
+
+    def _look_after(self) -> None:
+        """Notice that the device is lost, and look for it, until that is of no use any more."""
         while not self._stop.wait(_LOOKS):
             device = self._device
             if device is not None:
