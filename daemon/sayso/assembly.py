@@ -23,6 +23,7 @@ from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
 from sayso.decisions import Decisions, own_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
+from sayso.grammar.house import House
 from sayso.mqtt.contract import Contract
 from sayso.mqtt.conversation import Conversation
 from sayso.mqtt.discovery import Discovery
@@ -78,8 +79,14 @@ def phonology(bundle: Bundle) -> Phonology:
 
 def load_grammar(config: Config, bundle: Bundle) -> Grammar:
     """Given the settings, return the compiled sentences. Raise GrammarError."""
-    wake_phrases = config.listening.wake_phrases
-    return compile_grammar(Path(config.commands.path), phonology(bundle), config.commands.context, wake_phrases)
+    values = config.house.model_dump(exclude={"sentences"})
+    return compile_grammar(
+        Path(config.commands.path),
+        phonology(bundle),
+        config.commands.context,
+        config.listening.wake_phrases,
+        House(**values) if config.house.sentences else None,
+    )
 
 
 def make_recognizer(

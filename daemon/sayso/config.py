@@ -124,6 +124,22 @@ class CommandsConfig(_Section):
     )
 
 
+class HouseConfig(_Section):
+    """Home Assistant's own English sentences, for the names and areas of your house."""
+
+    sentences: bool = Field(
+        default=False, description="hear them beside your own; needs the package home-assistant-intents"
+    )
+    names: Dict[str, List[str]] = Field(
+        default_factory=dict, description='devices by domain, e.g. {light = ["bed light"], lock = ["front door"]}'
+    )
+    areas: List[str] = Field(default_factory=list, description='e.g. ["kitchen", "living room"]')
+    floors: List[str] = Field(default_factory=list, description='e.g. ["first floor"]')
+    leave_out: List[str] = Field(
+        default_factory=list, description='intents that are not wanted, e.g. ["HassIncreaseTimer"]'
+    )
+
+
 class ListeningConfig(_Section):
     """Who is listened to."""
 
@@ -238,6 +254,7 @@ class Config(_Section):
     endpoint: EndpointConfig = Field(default_factory=EndpointConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     commands: CommandsConfig = Field(default_factory=CommandsConfig)
+    house: HouseConfig = Field(default_factory=HouseConfig)
     listening: ListeningConfig = Field(default_factory=ListeningConfig)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
     mqtt: MqttConfig = Field(default_factory=MqttConfig)

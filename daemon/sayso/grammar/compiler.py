@@ -6,12 +6,13 @@ Rule of this file: it only calls the stages in their order; what each does is in
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.files import find_template_files, read_template_files
 from sayso.grammar.graph import DecodingGraph, build_graph
+from sayso.grammar.house import House, read_house_sentences
 from sayso.grammar.pronounce import Pronunciation, pronounce
 from sayso.grammar.spelling import spell
 from sayso.grammar.tags import TAG
@@ -40,17 +41,26 @@ class Grammar:
     digest: str
     """First 12 hexadecimal digits of the SHA-256 of the template files."""
     files: tuple[Path, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Of Home Assistant's sentences: why some were left out -> how many."""
 
 
 def compile_grammar(
-    path: Path, phonology: Phonology, context: Mapping[str, Any], wake_phrases: Sequence[str] = ()
+    path: Path,
+    phonology: Phonology,
+    context: Mapping[str, Any],
+    wake_phrases: Sequence[str] = (),
+    house: House | None = None,
 ) -> Grammar:
-    """Given a file or folder of templates, return the grammar; its sentences may begin with a wake phrase.
+    """Given a file or folder of templates, return the grammar; its sentences may begin with a wake phrase, and for a
+    house there are Home Assistant's own sentences beside them.
 
     Raise GrammarError with all that is wrong.
     """
     paths = find_template_files(path)
-    templates = parse_templates(read_template_files(paths))
+    files = read_template_files(paths)
+    theirs = read_house_sentences(house) if house else None
+    templates = parse_templates([*files, theirs.file] if theirs else files)
     acceptor = with_wake_phrases(build_word_acceptor(templates, context), wake_phrases)
     words = {label for _, label, _ in acceptor.arcs if label and not label.startswith(TAG)}
     sounds = [token for index, token in enumerate(phonology.tokens) if index != phonology.blank]
@@ -59,7 +69,8 @@ def compile_grammar(
     else:
         pronunciations = pronounce(words, phonology.lexicon, sounds, templates.pronunciations)
     graph = build_graph(acceptor, pronunciations, phonology.tokens, phonology.blank)
-    return Grammar(templates, pronunciations, graph, _digest(paths), tuple(paths))
+    left_out = theirs.left_out if theirs else {}
+    return Grammar(templates, pronunciations, graph, _digest(paths), tuple(paths), left_out)
 
 
 def _digest(paths: Sequence[Path]) -> str:

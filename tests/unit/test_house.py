@@ -1,0 +1,134 @@
+"""Home Assistant's own sentences (the real package), for one house."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Sequence
+
+import pytest
+from small_grammars import meanings
+
+from sayso.errors import GrammarError
+from sayso.grammar.house import House, read_house_sentences
+from sayso.grammar.templates import parse_templates
+from sayso.grammar.words import WordAcceptor, build_word_acceptor
+from sayso.recognition.interpret import Meaning, read_tags
+
+SAYSO = Path(sys.executable).with_name("sayso")
+NUMBERS = (
+    "HassDecreaseTimer", "HassIncreaseTimer", "HassStartTimer", "HassSetVolumeRelative", "HassTimerStatus",
+    "HassCancelTimer", "HassPauseTimer", "HassUnpauseTimer", "HassSetVolume",
+)  # fmt: skip
+"""Intents with long lists of numbers; leaving them out keeps the tests quick."""
+HOUSE = House({"light": ["bed light"], "lock": ["front door"]}, ["kitchen"], leave_out=NUMBERS)
+
+
+def _acceptor(house: House, context: dict[str, Any] | None = None) -> WordAcceptor:
+    return build_word_acceptor(parse_templates([read_house_sentences(house).file]), context or {})
+
+
+def _read(acceptor: WordAcceptor, words: Sequence[str]) -> list[Meaning]:
+    """What a sentence's words mean."""
+    leaving: dict[int, list[tuple[str, int]]] = {}
+    for source, label, target in acceptor.arcs:
+        leaving.setdefault(source, []).append((label, target))
+    found = []
+    todo: list[tuple[int, int, tuple[str, ...]]] = [(0, 0, ())]
+    while todo:
+        state, place, output = todo.pop()
+        if state in acceptor.finals and place == len(words):
+            found.append(read_tags(output, acceptor.slot_ends, acceptor.sentence_ends))
+        for label, target in leaving.get(state, ()):
+            if not label or label.startswith("\x01"):
+                todo.append((target, place, (*output, label) if label else output))
+            elif place < len(words) and label == words[place]:
+                todo.append((target, place + 1, (*output, label)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def usual() -> WordAcceptor:
+    return _acceptor(HOUSE)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "intent", "slots"),
+    [
+        ("turn on the bed light", "HassTurnOn", {"name": "bed light"}),
+        ("turn off all lights in the kitchen", "HassTurnOff", {"area": "kitchen", "domain": "light"}),
+        ("set bed light brightness to 50 percent", "HassLightSet", {"name": "bed light", "brightness": 50}),
+        ("lock the front door", "HassTurnOn", {"name": "front door"}),
+        ("please what time is it", "HassGetCurrentTime", {}),
+    ],
+)
+def test_home_assistants_sentences_mean_what_they_mean_there(
+    usual: WordAcceptor, sentence: str, intent: str, slots: dict[str, Any]
+) -> None:
+    found = _read(usual, sentence.split())
+    assert found
+    assert {one.intent for one in found} == {intent}
+    assert any(slots.items() <= dict(one.slots).items() for one in found)
+
+
+@pytest.mark.parametrize("sentence", ["turn on the front light", "lock the bed light", "turn on the fan"])
+def test_what_the_house_does_not_have_cant_be_said(usual: WordAcceptor, sentence: str) -> None:
+    assert not _read(usual, sentence.split())
+
+
+def test_the_room_that_listens_needs_no_name(usual: WordAcceptor) -> None:
+    said = ["turn", "on", "the", "lights"]
+    assert not [one for one in _read(usual, said) if "area" in one.slots]
+    (found, *_) = [one for one in _read(_acceptor(HOUSE, {"area": "kitchen"}), said) if "area" in one.slots]
+    assert found.slots["area"] == "kitchen"
+
+
+def test_what_is_left_out_is_counted_with_the_reason() -> None:
+    left_out = read_house_sentences(HOUSE).left_out
+    assert left_out["{shopping_list_item} may be any text"] >= 1
+    assert left_out["no vacuum is named"] >= 1
+    assert left_out["no floor is named"] >= 1
+
+
+def test_a_name_may_be_a_template() -> None:
+    house = House({"light": ["bed[side] light"]}, leave_out=NUMBERS)
+    (found, *_) = _read(_acceptor(house), ["turn", "on", "bedside", "light"])
+    assert found.slots["name"] == "bedside light"
+
+
+def test_a_house_that_nothing_fits_is_told() -> None:
+    data = read_house_sentences(House({"light": ["lamp"]}))
+    everything = tuple(data.file.contents.intents)
+    with pytest.raises(GrammarError, match=r"none of Home Assistant's sentences fits this house"):
+        read_house_sentences(House({"light": ["lamp"]}, leave_out=everything))
+
+
+def test_one_switch_adds_them_to_the_owners_sentences(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("language: en\nintents: {Party: {data: [{sentences: ['party <now>']}]}}\n"
+                                     "expansion_rules: {now: '(now|time)', turn: never}\n")  # fmt: skip
+    unwanted = json.dumps([*NUMBERS, "HassLightSet", "HassGetState", "HassClimateSetTemperature"])
+    settings = tmp_path / "sayso.toml"
+    settings.write_text(
+        f'[commands]\npath = "{tmp_path}"\n[house]\nsentences = true\nareas = ["kitchen"]\nleave_out = {unwanted}\n'
+        '[house.names]\nlock = ["front door"]\nlight = ["bed light"]\n'
+    )
+
+    def run(*arguments: str) -> Any:
+        command = [str(SAYSO), "--config", str(settings), "commands", *arguments]
+        return json.loads(subprocess.run(command, capture_output=True, check=True, timeout=100).stdout)
+
+    (meaning,) = run("test", "--json", "turn off the lights in the kitchen")
+    assert (meaning["intent"], meaning["slots"]) == ("HassTurnOff", {"domain": "light", "area": "kitchen"})
+    assert [one["intent"] for one in run("test", "--json", "party time")] == ["Party"]
+    explained = run("explain", "--json")
+    assert {"Party", "HassTurnOn"} <= set(explained["intents"])
+    assert explained["left_out"]["{shopping_list_item} may be any text"] >= 1
+    assert not explained["unused_lists"]
+
+
+def test_the_acceptor_has_no_more_than_the_house() -> None:
+    tiny = House({"lock": ["door"]}, leave_out=NUMBERS)
+    names = {value for one in meanings(_acceptor(tiny)) for key, value in one.slots.items() if key == "name"}
+    assert names == {"door"}
