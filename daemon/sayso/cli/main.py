@@ -22,6 +22,7 @@ from sayso.cli.model import model
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
 from sayso.cli.score import score
+from sayso.cli.scorer import scorer
 from sayso.cli.why import why
 from sayso.errors import SaysoError
 
@@ -41,7 +42,7 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, score, why, check, commands, devices, config, model, bench, doctor):
+for _command in (run, recognize, score, why, check, commands, devices, config, model, bench, doctor, scorer):
     sayso.add_command(_command)
 
 

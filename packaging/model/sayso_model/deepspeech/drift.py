@@ -50,7 +50,7 @@ def main() -> None:
     exact, rounded = Listener(folder / "float.tflite"), Listener(folder / "int8.tflite")
     truth, own = exact.network.initial_states(), rounded.network.initial_states()
     apart: list[tuple[float, ...]] = []
-    print("| minute | probabilities apart | with the float's state | same best label | cell state apart, of its size |")
+    print("| minute | probabilities apart | with the float's state | same best label | LSTM output apart, of its size |")
     print("|---|---|---|---|---|")
     for row in speech(options.minutes):
         led = _held(rounded, _real(exact, truth))
@@ -58,14 +58,15 @@ def main() -> None:
         wanted, truth = exact.network.run(row[None], truth)
         found, own = rounded.network.run(row[None], own)
         answers = [np.exp(log_softmax(one)) for one in (wanted, found, guided)]
-        cell, kept = _real(exact, truth)[0], _real(rounded, own)[0]
+        # The output, not the cell: where that is saturated, its size says nothing any more.
+        wrote, kept = _real(exact, truth)[1], _real(rounded, own)[1]
         apart.append(
             (
                 float(np.abs(answers[1] - answers[0]).mean()),
                 float(np.abs(answers[2] - answers[0]).mean()),
                 float(answers[1].argmax() == answers[0].argmax()),
-                float(((kept - cell) ** 2).sum()),
-                float((cell**2).sum()),
+                float(((kept - wrote) ** 2).sum()),
+                float((wrote**2).sum()),
             )
         )
     for minute, begin in enumerate(range(0, len(apart), ROWS_PER_MINUTE), 1):

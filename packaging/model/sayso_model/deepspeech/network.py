@@ -79,9 +79,7 @@ def loss_of(network: Network, frames: Tensor, targets: Tensor, lengths: Tensor) 
     """Given coefficients and what is said in them, return the CTC loss per label."""
     log_probs = network(frames).float().log_softmax(2).transpose(0, 1)
     rows = torch.full((frames.shape[0],), log_probs.shape[0], dtype=torch.long)
-    losses = functional.ctc_loss(
-        log_probs, targets, rows, lengths, blank=BLANK, reduction="none", zero_infinity=True
-    )
+    losses = functional.ctc_loss(log_probs, targets, rows, lengths, blank=BLANK, reduction="none", zero_infinity=True)
     return losses.sum() / max(1, int(lengths.sum()))
 
 
