@@ -50,7 +50,7 @@ def main() -> None:
     exact, rounded = Listener(folder / "float.tflite"), Listener(folder / "int8.tflite")
     truth, own = exact.network.initial_states(), rounded.network.initial_states()
     apart: list[tuple[float, ...]] = []
-    print("| minute | probabilities apart | with the float's state | same best label | LSTM output apart, of its size |")
+    print("| minute | probabilities apart | with the float's state | same best label | LSTM output apart |")
     print("|---|---|---|---|---|")
     for row in speech(options.minutes):
         led = _held(rounded, _real(exact, truth))

@@ -7,6 +7,7 @@ network hears of them and what it shall write are DeepSpeech's.
 from __future__ import annotations
 
 import multiprocessing
+from queue import Full
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +41,16 @@ class _Coefficients:
 
 
 def _work(seed: int, emphasis: Emphasis, queue: multiprocessing.Queue[Batch]) -> None:
+    trainer = multiprocessing.parent_process()
     for batch in Letters(seed, emphasis):
-        queue.put(batch)
+        while trainer is not None and trainer.is_alive():
+            try:
+                queue.put(batch, timeout=5)
+                break
+            except Full:
+                continue
+        else:
+            return  # the trainer was killed: nobody takes it any more
 
 
 class LetterLoader(Loader):
