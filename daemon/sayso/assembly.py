@@ -22,6 +22,7 @@ from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
 from sayso.decisions import Decisions, own_folder
+from sayso.grammar.cache import GraphCache, own_cache_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.house import House
 from sayso.mqtt.contract import Contract
@@ -86,6 +87,7 @@ def load_grammar(config: Config, bundle: Bundle) -> Grammar:
         config.commands.context,
         config.listening.wake_phrases,
         House(**values) if config.house.sentences else None,
+        GraphCache(own_cache_folder(os.environ) if config.commands.cache else None),
     )
 
 

@@ -116,6 +116,7 @@ class CommandsConfig(_Section):
         description="commands less probable than this are rejected; unset: what the model recommends",
     )
     watch: bool = Field(default=True, description="read them again as soon as a file changes")
+    cache: bool = Field(default=True, description="keep what was compiled, so that the next start is quicker")
     refractory: float = Field(
         default=2.0, ge=0, le=60, description="the same again so soon is marked `repeated` [s]; 0: never"
     )

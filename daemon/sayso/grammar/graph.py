@@ -13,6 +13,7 @@ epsilon, output n is `symbols[n]`, a word or a tag.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Mapping, Sequence
 
 import kaldifst
@@ -20,6 +21,9 @@ import kaldifst
 from sayso.grammar.pronounce import Pronunciation
 from sayso.grammar.tags import ALL_SAID, TAG, SentenceEnd, SlotEnd
 from sayso.grammar.words import WordAcceptor
+
+LIBRARY = f"kaldifst {kaldifst.__version__}"
+"""What graphs are built with, and written down."""
 
 GEMINATE_COST = 0.7
 """Cost [nats] of hearing two like phones in a row as one ("bus stop"), as they are mostly said. CTC by itself
@@ -192,3 +196,14 @@ def _count(arcs: Mapping[int, Sequence[tuple[int, int]]], finals: set[int], star
             continue
         counts[todo.pop()] = (state in finals) + sum(counts[target] for _, target in arcs[state])
     return counts[start]
+
+
+def write_fst(fst: kaldifst.StdConstFst, path: Path) -> None:
+    """Given what the decoder searches, write it to a file. Raise OSError."""
+    if not fst.write(str(path)):
+        raise OSError(f"{path} can't be written")
+
+
+def read_fst(path: Path) -> kaldifst.StdConstFst:
+    """Given a file that was written so, and not been touched since, return what the decoder searches."""
+    return kaldifst.StdConstFst(kaldifst.StdConstFst.read(str(path)))
