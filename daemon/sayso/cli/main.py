@@ -19,6 +19,7 @@ from sayso.cli.config import config
 from sayso.cli.devices import devices
 from sayso.cli.doctor import doctor
 from sayso.cli.model import model
+from sayso.cli.monitor import monitor
 from sayso.cli.recognize import recognize
 from sayso.cli.run import run
 from sayso.cli.score import score
@@ -42,7 +43,8 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-for _command in (run, recognize, score, why, check, commands, devices, config, model, bench, doctor, scorer):
+_COMMANDS = (run, monitor, recognize, score, why, check, commands, devices, config, model, bench, doctor, scorer)
+for _command in _COMMANDS:
     sayso.add_command(_command)
 
 

@@ -120,13 +120,13 @@ class Connection:
         self,
         settings: MqttSettings,
         client_id: str,
-        will: Message,
+        will: Message | None,
         report: Callable[[Event], None],
         *,
         old_mqtt: bool = False,
     ) -> None:
-        """Given where and who, what the broker shall publish when we are lost, and whom to tell what
-        happens; with `old_mqtt`, speak 3.1.1."""
+        """Given where and who, what the broker shall publish when we are lost (None: nothing), and whom to tell
+        what happens; with `old_mqtt`, speak 3.1.1."""
         self._settings = settings
         self._report = report
         self._version = MQTTProtocolVersion.MQTTv311 if old_mqtt else MQTTProtocolVersion.MQTTv5
@@ -249,7 +249,7 @@ class Connection:
                 self._handle.close()
                 self._handle = None
 
-    def _make_client(self, client_id: str, will: Message) -> _PahoClient:
+    def _make_client(self, client_id: str, will: Message | None) -> _PahoClient:
         client = _PahoClient(
             CallbackAPIVersion.VERSION2,
             client_id,
@@ -261,7 +261,8 @@ class Connection:
         if self._settings.websocket_path:
             client.ws_set_options(self._settings.websocket_path)
         client.connect_timeout = STEP_SECONDS
-        client.will_set(will.topic, will.payload, max(1, will.qos), will.retain)
+        if will is not None:
+            client.will_set(will.topic, will.payload, max(1, will.qos), will.retain)
         client.on_socket_open = self._on_socket_open
         # With this set, publish() and its like only append and wake the loop: all writing is the network thread's.
         client.on_socket_register_write = lambda *_: None
