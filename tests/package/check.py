@@ -62,7 +62,7 @@ class Household:
 
     def apt_installs_it_and_says_what_comes_next(self) -> str:
         printed = self.machine.run(
-            "DEBIAN_FRONTEND=noninteractive apt-get --yes --no-download install /packages/sayso*_*.deb", patience=600
+            "DEBIAN_FRONTEND=noninteractive apt-get -qq --yes install /packages/sayso*_*.deb", patience=600
         )
         assert "what to do next" in printed, printed
         assert "no  " not in printed.split("sayso check")[1].split("what to do")[0], printed
@@ -193,7 +193,7 @@ class Household:
 
     def a_newer_version_keeps_what_was_edited(self) -> str:
         before = self._number()
-        self.machine.run("apt-get --yes --no-download install /newer/sayso*_*.deb", patience=600)
+        self.machine.run("apt-get --yes install /newer/sayso*_*.deb", patience=600)
         version = self.machine.run("dpkg-query -W -f '${Version}' sayso")
         assert version.endswith("+newer"), version
         assert self.machine.run("grep -c '^device = \"default\"' /etc/sayso/sayso.toml").strip() == "1"
@@ -307,7 +307,7 @@ def main() -> int:
                 try:
                     seen = step()
                 except (AssertionError, subprocess.TimeoutExpired) as error:
-                    print(f"FAILED  {name}\n{error}\n{machine.run('journalctl --no-pager -n 60', check=False)}")
+                    print(f"FAILED  {name}\n{error}\n{machine.run('journalctl --no-pager -n 30 -u sayso', check=False)}")
                     return 1
                 print(f"ok  {time.monotonic() - begun:6.1f} s  {name}: {seen}", flush=True)
     print(f"The packages for {suite} do what they should.")

@@ -65,6 +65,7 @@ class Machine:
         self._put("asound.conf", _ALSA.encode(), "/etc/asound.conf")
         self._put("mic", _MICROPHONE.encode(), "/etc/systemd/system/virtual-microphone.service")
         self._put("tone", _TONE.encode(), "/etc/systemd/system/room.service")
+        self._put("hosts", b"127.0.0.1 localhost\n::1 localhost\n", "/etc/hosts")  # an installed Debian has it
         # Ten minutes of noise, of two steps of 32768.
         noise = bytes(byte for number in range(16_000) for byte in ((number * 7919) % 3, 0))
         self._put("room.raw", noise * 600, "/etc/room.raw")
