@@ -82,10 +82,9 @@ class Household:
         return "; ".join(f"{one['check']}: {one['detail']}" for one in found["checks"])
 
     def two_lines_are_edited(self) -> str:
-        edit = (
-            'sed -i \'s/^# device = ""/device = "default"/; s/^# host = .*/host = "localhost"/\' /etc/sayso/sayso.toml'
-        )
-        self.machine.run(edit)
+        # The first of its name: [model] has a device as well.
+        device, host = '0,/^# device = ""/s//device = "default"/', 's/^# host = .*/host = "localhost"/'
+        self.machine.run(f"sed -i -e '{device}' -e '{host}' /etc/sayso/sayso.toml")
         self.machine.run("systemctl restart sayso")
         self._is_listening()
         return self.machine.run("grep -E '^(device|host)' /etc/sayso/sayso.toml").replace("\n", "; ")

@@ -31,6 +31,7 @@ def _log_to_journal_or_terminal(level: str) -> None:
     handler: logging.Handler
     if "JOURNAL_STREAM" in os.environ:
         handler = systemd.journal.JournalHandler(SYSLOG_IDENTIFIER="sayso")
+        handler.setFormatter(logging.Formatter("%(message)s"))  # the journal knows level and origin by itself
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
