@@ -1,4 +1,4 @@
-"""Grammars of 10^2 to 10^8 sentences: what it costs to compile, to hold and to search them, as a table.
+"""Grammars of 10^2 to 10^8 sentences: what it costs to compile, to hold and to search them, as a table and a figure.
 
 Rule of this file: each size in a process of its own, so that its memory is its own; Sayso's own compiler and decoder.
 A sentence is four words, each from a list of its own; the lists grow. What is searched are posteriors made up for
@@ -22,6 +22,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 import numpy.typing as npt
 import yaml
+from plot import Panel, figure
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -74,6 +75,8 @@ def main() -> None:
             if done.returncode:
                 sys.exit(done.returncode)
             results.append(json.loads(done.stdout))
+    if options.plot:
+        options.plot.write_text(_figure(results), encoding="utf-8")
     if options.json:
         print(json.dumps({"processor": platform.processor(), "results": results}, indent=2))
     else:
@@ -83,6 +86,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/bench/grammar", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a figure there, as SVG")
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL, help="model bundle, for its phones and dictionary")
     parser.add_argument("--size", type=int, choices=LISTS, help="measure one power of ten only, print JSON")
     return parser.parse_args()
@@ -186,6 +190,19 @@ def _table(results: Sequence[Dict[str, Any]]) -> Table:
             f"{one['right']} of {one['of']}",
         )
     return table
+
+
+def _figure(results: Sequence[Dict[str, Any]]) -> str:
+    shown = {
+        "compile_s": "compiling [s of processor time]",
+        "states": "states of the decoding graph",
+        "memory_mib": "memory of the process [MiB]",
+        "decode_ms_per_s": "search [ms per s of sound]",
+    }
+    return figure(
+        [Panel(title, [(one["sentences"], one[key]) for one in results]) for key, title in shown.items()],
+        "sentences",
+    )
 
 
 if __name__ == "__main__":
