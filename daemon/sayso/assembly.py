@@ -32,11 +32,13 @@ from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.attention import Attention, AttentionSettings
+from sayso.recognition.beam import BeamSettings
 from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
 from sayso.recognition.interpret import Calibration
+from sayso.recognition.opinion import Opinion
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.tflite import TfliteNetwork, streaming
@@ -119,7 +121,18 @@ def make_recognizer(
     )
     if decoding.calibration is not None:
         settings = replace(settings, calibration=Calibration(**decoding.calibration.model_dump()))
-    return Recognizer(model.network, grammar.graph, settings, time.perf_counter)
+    opinion = second_opinion(config, model.bundle, grammar)
+    return Recognizer(model.network, grammar.graph, settings, time.perf_counter, opinion)
+
+
+def second_opinion(config: Config, bundle: Bundle, grammar: Grammar) -> Optional[Opinion]:
+    """Given the settings, a model and a grammar, return who is asked about commands, if anybody. Raise ModelError."""
+    if not config.scorer.path:
+        return None
+    from sayso.second_opinion import make_opinion  # here: hardly anybody has one
+
+    settings = BeamSettings(**config.scorer.model_dump(exclude={"path"}))
+    return make_opinion(bundle, grammar, Path(config.scorer.path), settings)
 
 
 def make_microphone(config: Config) -> Microphone:

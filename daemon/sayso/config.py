@@ -175,6 +175,21 @@ class DecoderConfig(_Section):
     alternatives: int = Field(default=3, ge=0, le=10, description="alternatives that an event lists, at most")
 
 
+class ScorerConfig(_Section):
+    """A second opinion on commands: a language model, beside the grammar. For models that write letters, only."""
+
+    path: str = Field(
+        default="",
+        description="a .scorer package: what it writes down must mean the same, or it was no command; empty: none",
+    )
+    alpha: float = Field(default=0.931289039105002, ge=0, le=10, description="weight of the language model")
+    beta: float = Field(default=1.1834137581510284, ge=-10, le=10, description="bonus for a word")
+    beam: int = Field(default=50, ge=1, le=5000, description="texts followed at the same time")
+    hot_words: Dict[str, float] = Field(
+        default_factory=dict, description="words that are likelier than it says, e.g. {kettle = 3.0} [nats]"
+    )
+
+
 class MqttConfig(_Section):
     """Who is told."""
 
@@ -258,6 +273,7 @@ class Config(_Section):
     house: HouseConfig = Field(default_factory=HouseConfig)
     listening: ListeningConfig = Field(default_factory=ListeningConfig)
     decoder: DecoderConfig = Field(default_factory=DecoderConfig)
+    scorer: ScorerConfig = Field(default_factory=ScorerConfig)
     mqtt: MqttConfig = Field(default_factory=MqttConfig)
     home_assistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)
     hermes: HermesConfig = Field(default_factory=HermesConfig)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from sayso.grammar.dictionary import build_trie, const_fst
 from sayso.grammar.ngram import Language, parse_arpa
 from sayso.recognition.acoustic import AcousticStream
 from sayso.recognition.beam import BeamSearch, BeamSettings, Transcript
-from sayso.recognition.bundle import Bundle, open_bundle
+from sayso.recognition.bundle import Bundle
 from sayso.recognition.context import feature_stream
 from sayso.recognition.scorer import MozillaDecoder, Transcriber, has_ds_ctcdecoder
 from sayso.recognition.tflite import TfliteNetwork, streaming
@@ -96,27 +96,24 @@ def read_ngrams(package: Path) -> str:
         raise ModelError(f"is damaged: {error}", where=str(package), remedy="build it again") from None
 
 
-def open_transcriber(
-    model: Path, package: Path, settings: BeamSettings, decoder: str = "auto"
-) -> Tuple[Transcriber, Bundle]:
-    """Given a model of letters and a package, return what transcribes, and the model's bundle.
+def open_transcriber(bundle: Bundle, package: Path, settings: BeamSettings, decoder: str = "auto") -> Transcriber:
+    """Given a model of letters and a package, return what transcribes.
 
     `decoder` is `ds_ctcdecoder`, `sayso`, or `auto`: the first where it is installed. Raise ModelError.
     """
-    bundle = open_bundle(model)
     tokens = bundle.manifest.tokens
     if bundle.manifest.lexicon is not None or tokens.blank != len(tokens.symbols) - 1:
-        raise ModelError("writes phones, not letters", where=str(model), remedy="name a DeepSpeech model")
+        raise ModelError("writes phones, not letters", where=str(bundle.path), remedy="name a DeepSpeech model")
     alphabet = tokens.symbols[:-1]
     if decoder == "ds_ctcdecoder" and not has_ds_ctcdecoder():
         raise ModelError("ds_ctcdecoder is not installed", remedy="it exists for Python 3.9 on x86-64 only")
     if decoder != "sayso" and has_ds_ctcdecoder():
-        return MozillaDecoder(package, alphabet, settings), bundle
+        return MozillaDecoder(package, alphabet, settings)
     try:
         ngrams = parse_arpa(read_ngrams(package))
     except ValueError as error:
         raise ModelError(f"its n-grams are damaged: {error}", where=str(package), remedy="build it again") from None
-    return BeamSearch(alphabet, ngrams.words, ngrams.log10, settings), bundle
+    return BeamSearch(alphabet, ngrams.words, ngrams.log10, settings)
 
 
 def transcribe(bundle: Bundle, transcriber: Transcriber, file: Path, most: int) -> List[Transcript]:

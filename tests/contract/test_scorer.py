@@ -201,3 +201,36 @@ def test_a_missing_or_broken_tool_is_named(tmp_path: Path) -> None:
     options = ["scorer", "build", "-o", str(tmp_path / "x"), "--commands", str(ROOT / "config" / "commands")]
     with pytest.raises(ModelError, match="build_binary failed: no memory"):
         CliRunner().invoke(sayso, [*options, "--kenlm", str(broken)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("sentences", ["lock the front door", "lock the back door"])
+def test_a_command_counts_only_if_the_language_model_writes_the_same(sentences: str, tmp_path: Path) -> None:
+    """The grammar takes the shipped sentences either way; the package was made of one sentence only."""
+    templates = {"language": "en", "intents": {"HassLock": {"data": [{"sentences": [sentences]}]}}}
+    (tmp_path / "one.yaml").write_text(json.dumps(templates), encoding="utf-8")
+    build(tmp_path / "one.scorer", "--commands", str(tmp_path / "one.yaml"))
+    settings = tmp_path / "sayso.toml"
+    commands = ROOT / "config" / "commands"
+    settings.write_text(
+        f'[model]\npath = "{MODEL}"\n[commands]\npath = "{commands}"\nmin_confidence = 0.5\n'
+        f'[scorer]\npath = "{tmp_path / "one.scorer"}"\nbeam = 30\nhot_words = {{door = 1.0}}\n',
+        encoding="utf-8",
+    )
+    arguments = ["--config", str(settings), "recognize", str(SPEECH / "lock_the_Front_Door.opus")]
+    done = CliRunner().invoke(sayso, arguments, catch_exceptions=False)
+    line = json.loads(done.output.splitlines()[-1])
+    if sentences == "lock the front door":
+        assert (line["type"], line["slots"]["name"]) == ("command", "front door")
+    else:
+        assert (line["type"], line["reason"]) == ("rejected", "not_a_command")
+        assert line["alternatives"][0]["text"] == "lock the front door"
+
+
+def test_a_second_opinion_needs_a_model_that_writes_letters(package: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "sayso.toml"
+    commands = ROOT / "config" / "commands"
+    settings.write_text(f'[commands]\npath = "{commands}"\n[scorer]\npath = "{package}"\n', encoding="utf-8")
+    with pytest.raises(ModelError, match="writes phones, not letters"):
+        CliRunner().invoke(
+            sayso, ["--config", str(settings), "recognize", str(SPEECH / "pause.opus")], catch_exceptions=False
+        )

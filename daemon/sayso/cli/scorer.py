@@ -85,9 +85,11 @@ def transcribe_files(
     ds_ctcdecoder is used where it is installed (x86-64, Python 3.9), elsewhere Sayso's own search.
     """
     from sayso.recognition.beam import BeamSettings
+    from sayso.recognition.bundle import open_bundle
 
+    bundle = open_bundle(model)
     chosen = BeamSettings(alpha, beta, beam, hot_words=_hot(hot_words))
-    transcriber, bundle = open_transcriber(model, package, chosen, decoder)
+    transcriber = open_transcriber(bundle, package, chosen, decoder)
     for file in files:
         found = transcribe(bundle, transcriber, file, alternatives)
         texts: List[Dict[str, object]] = [{"text": one.text, "score": round(one.score, 3)} for one in found]

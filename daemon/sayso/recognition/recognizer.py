@@ -27,6 +27,7 @@ from sayso.recognition.interpret import (
     reason_to_reject,
     weigh,
 )
+from sayso.recognition.opinion import Opinion
 from sayso.records import (
     MARGIN_CAP,
     Alternative,
@@ -76,9 +77,16 @@ class Recognizer:
     """Judges one utterance after another. Only one is open at a time."""
 
     def __init__(
-        self, network: Network, graph: DecodingGraph, settings: RecognizerSettings, clock: Callable[[], float]
+        self,
+        network: Network,
+        graph: DecodingGraph,
+        settings: RecognizerSettings,
+        clock: Callable[[], float],
+        opinion: Opinion | None = None,
     ) -> None:
-        """`clock` returns seconds, from anywhere, for the timings; a test may pass one that stands still."""
+        """`clock` returns seconds, from anywhere, for the timings; a test may pass one that stands still. `opinion`
+        is asked for a second one on each command."""
+        self._opinion = opinion
         self._network = network
         self._graph = graph
         self._settings = settings
@@ -167,6 +175,12 @@ class Recognizer:
 
     def end(self, end: UtteranceEnd) -> Heard:
         """Given how the utterance ended, return its outcome; of a wake phrase alone, that."""
+        heard = self._judge(end)
+        if self._opinion is None or not isinstance(heard, Command):
+            return heard
+        return self._opinion.consider(heard, self._decoder.heard)
+
+    def _judge(self, end: UtteranceEnd) -> Heard:
         began = self._clock()
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
