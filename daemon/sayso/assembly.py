@@ -37,7 +37,7 @@ from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
-from sayso.recognition.interpret import Calibration
+from sayso.recognition.interpret import Calibration, Logistic
 from sayso.recognition.opinion import Opinion
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
@@ -110,6 +110,7 @@ def make_recognizer(
             blank=manifest.tokens.blank,
             prior_weight=decoding.prior_weight,
             acoustic_scale=decoding.acoustic_scale,
+            log_bigram=model.bundle.log_bigram,
             beam=config.decoder.beam,
             max_active=config.decoder.max_active,
             step=manifest.features.step * manifest.network.subsampling,
@@ -120,7 +121,8 @@ def make_recognizer(
         alternatives=config.decoder.alternatives,
     )
     if decoding.calibration is not None:
-        settings = replace(settings, calibration=Calibration(**decoding.calibration.model_dump()))
+        fitted = {name: Logistic(**weights) for name, weights in decoding.calibration.model_dump().items()}
+        settings = replace(settings, calibration=Calibration(**fitted))
     opinion = second_opinion(config, model.bundle, grammar)
     return Recognizer(model.network, grammar.graph, settings, time.perf_counter, opinion)
 

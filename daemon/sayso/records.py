@@ -122,6 +122,8 @@ class Hypothesis:
     """The same of the best unconstrained path over the same steps [nats, >= acoustic]."""
     cost: float
     """What the decoder minimised: graph plus prior-corrected acoustic cost [nats]."""
+    filler: float
+    """The same of the best sequence of phones over the same steps, whatever words it makes up [nats]."""
     phones: int
     """Phones on the path."""
     free_phones: int
@@ -147,12 +149,17 @@ class Evidence:
 
     distance: float
     """How much less probable than the best free path, per phone of the path [nats, >= 0]."""
-    coverage: float
-    """Phones of the path over phones of the free path, at most 1: what was said and not accounted for."""
-    length: float
-    """Natural logarithm of the path's phones: long sentences don't fit by chance."""
     worst_word: float
     """As `distance`, of the word that fits worst."""
+    advantage: float
+    """How much better the path explains the sound than any phones would, per phone of the path [nats]; mostly
+    negative, because a sentence leaves less choice."""
+    log_ratio: float
+    """The same for the whole path [nats]."""
+    phones: float
+    """Phones of the path."""
+    length: float
+    """Their natural logarithm: long sentences don't fit by chance."""
     margin: float
     """How much dearer the best sentence of another meaning is [nats, 0 to MARGIN_CAP]."""
 

@@ -69,6 +69,21 @@ def test_the_shipped_bundle_speaks_in_probabilities_of_its_tokens(shipped: Bundl
     assert np.exp(found).sum(axis=1) == pytest.approx(1, abs=1e-4)
 
 
+def test_the_shipped_bundle_knows_how_phones_follow_one_another(shipped: Bundle) -> None:
+    assert shipped.log_bigram is not None
+    phones = shipped.manifest.tokens.symbols
+    assert np.exp(shipped.log_bigram).sum(axis=1) == pytest.approx(1, abs=1e-4)
+    after = {phone: shipped.log_bigram[phones.index(phone)] for phone in ("HH", "Z")}
+    assert after["HH"][phones.index("AW")] > after["HH"][phones.index("NG")]
+    assert after["Z"].argmax() == phones.index("AH")
+
+
+def test_a_filler_of_other_phones_is_refused(copy: Path) -> None:
+    np.savez(copy / "filler.npz", log_bigram=np.zeros((3, 3), np.float32))
+    _sign(copy, "filler.npz")
+    assert _complaint(copy).startswith("filler.npz: log_bigram is [3, 3], the manifest has 40 tokens")
+
+
 def test_frames_in_any_chunks_give_the_same_rows(shipped: Bundle) -> None:
     features, network = shipped.golden.features, _network(shipped)
     whole = AcousticStream(network, streaming(shipped)).feed(features)
@@ -108,7 +123,7 @@ def test_a_softmax_of_large_numbers_is_finite() -> None:
     assert log_softmax(np.array([[1000, 0, -1000]], np.float32))[0] == pytest.approx([0, -1000, -2000])
 
 
-@pytest.mark.parametrize("name", [MODEL, GOLDEN, "lexicon.txt.gz"])
+@pytest.mark.parametrize("name", [MODEL, GOLDEN, "lexicon.txt.gz", "filler.npz"])
 @pytest.mark.parametrize("damage", ["missing", "cut", "altered"])
 def test_a_damaged_file_is_named(copy: Path, name: str, damage: str) -> None:
     whole = (copy / name).read_bytes()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sayso.grammar.tags import ALL_SAID, SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, SentenceEnd, SlotEnd
-from sayso.recognition.interpret import Calibration, confidence, read_tags, reason_to_reject, weigh
+from sayso.recognition.interpret import Calibration, Logistic, confidence, read_tags, reason_to_reject, weigh
 from sayso.records import Hypothesis, Word
 
 SLOTS = (SlotEnd("name", "light.kitchen"), SlotEnd("level", 50), SlotEnd("name", None), SlotEnd("outer", "o"))
@@ -17,7 +17,7 @@ SENTENCES = (SentenceEnd("HassTurnOn", {"domain": "light", "name": "all"}, "turn
 END = f"{SENTENCE_ENDS}0"
 
 HEARD = Hypothesis(
-    words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0,
+    words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0, filler=4.0,
     phones=8, free_phones=8, steps=30,
 )  # fmt: skip
 
@@ -58,39 +58,43 @@ def test_half_a_sentence_has_no_intent() -> None:
     assert (meaning.text, meaning.intent, dict(meaning.slots)) == ("turn kitchen", "", {})
 
 
-def test_evidence_is_counted_per_phone() -> None:
+def test_evidence_is_counted_per_phone_and_in_all() -> None:
     evidence = weigh(HEARD)
     assert evidence.distance == pytest.approx(0.25)
-    assert evidence.coverage == 1
-    assert weigh(replace(HEARD, free_phones=16)).coverage == 0.5
-    assert weigh(replace(HEARD, free_phones=4)).coverage == 0.5
+    assert evidence.advantage == pytest.approx(-0.125)
+    assert evidence.log_ratio == pytest.approx(-1.0)
+    assert evidence.phones == 8
 
 
-@given(
-    st.floats(0, 1000), st.integers(0, 200), st.integers(0, 200), st.floats(-9, 9), st.floats(-9, 0), st.floats(0, 9)
-)
+@given(st.floats(0, 1000), st.integers(0, 200), st.floats(-9, 9), st.floats(-9, 0), st.floats(0, 9))
 def test_confidence_is_a_probability_that_falls_with_the_distance(
-    behind: float, phones: int, free_phones: int, bias: float, distance: float, coverage: float
+    behind: float, phones: int, bias: float, distance: float, advantage: float
 ) -> None:
-    calibration = Calibration(bias=bias, distance=distance, coverage=coverage)
-    heard = replace(HEARD, free=-8.0, acoustic=-8.0 - behind, phones=phones, free_phones=free_phones)
+    calibration = Calibration(spoken=Logistic(bias=bias, distance=distance, advantage=advantage))
+    heard = replace(HEARD, free=-8.0, acoustic=-8.0 - behind, phones=phones)
     found = confidence(weigh(heard), calibration)
     assert 0 <= found <= 1
     assert confidence(weigh(replace(heard, acoustic=heard.acoustic - 5)), calibration) <= found
+    assert confidence(weigh(replace(heard, filler=heard.filler - 5)), calibration) <= found
+
+
+def test_who_has_a_rival_is_believed_less() -> None:
+    assert confidence(weigh(HEARD, margin=0.1), Calibration()) < confidence(weigh(HEARD), Calibration())
 
 
 @pytest.mark.parametrize(
-    ("heard", "probability", "reason"),
+    ("heard", "spoken", "probability", "reason"),
     [
-        (HEARD, 0.9, ""),
-        (HEARD, 0.6, ""),
-        (HEARD, 0.5, "low_confidence"),
-        (HEARD, 0.2, "not_a_command"),
-        (replace(HEARD, complete=False), 0.9, "not_a_command"),
-        (replace(HEARD, words=()), 0.9, "not_a_command"),
-        (replace(HEARD, free_phones=0), 0.9, "no_speech"),
-        (None, 0.0, "no_speech"),
+        (HEARD, 0.95, 0.9, ""),
+        (HEARD, 0.6, 0.6, ""),
+        (HEARD, 0.9, 0.5, "low_confidence"),
+        (HEARD, 0.4, 0.3, "not_a_command"),
+        (HEARD, 0.55, 0.3, "low_confidence"),
+        (replace(HEARD, complete=False), 0.95, 0.9, "not_a_command"),
+        (replace(HEARD, words=()), 0.95, 0.9, "not_a_command"),
+        (replace(HEARD, free_phones=0), 0.95, 0.9, "no_speech"),
+        (None, 0.0, 0.0, "no_speech"),
     ],
 )
-def test_a_rejection_says_why(heard: Hypothesis | None, probability: float, reason: str) -> None:
-    assert reason_to_reject(heard, probability, 0.6) == reason
+def test_a_rejection_says_why(heard: Hypothesis | None, spoken: float, probability: float, reason: str) -> None:
+    assert reason_to_reject(heard, spoken, probability, 0.6) == reason

@@ -5,8 +5,8 @@ are sample indices; there is no clock, so the same sound gives the same utteranc
 
 A frame is first turned into one `Event` by counting (how many of the last frames were speech, how long
 it has been quiet), then the table says what becomes of it. Frames wait in a ring until the gate opens,
-so that an utterance starts a little before its first speech frame. No speech frame is ever handed on
-twice, and sound before and after a gap is never joined.
+so that an utterance starts a little before its first speech frame. No speech frame is handed on twice, unless
+the listener heard nothing in it, and sound before and after a gap is never joined.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class GateSettings:
     longest: float = 12.0
     """Speech is cut off as `too_long` after this [s, from the first speech sample]. Slow readers need 6 s for the
     longest sentences of a home; what is longer is a conversation or a television."""
+
+
+NOTHING = "nothing"
+"""Why an utterance is closed in which the listener heard no speech: the next one may begin within it."""
 
 
 class State(Enum):
@@ -260,7 +264,10 @@ class Gate:
         self._events.append(UtteranceAudio(_joined(frames), frames[0].start))
 
     def _end(self, reason: str) -> None:
-        """Given why, end the utterance. Speech that belonged to it leaves the ring; the silence behind stays."""
+        """Given why, end the utterance. Speech that belonged to it leaves the ring; the silence behind stays.
+
+        Where nobody heard anything in it, all stays: it may have been the faint beginning of a word.
+        """
         assert self._utterance is not None
         assert self._heard is not None
         utterance = self._utterance
@@ -268,6 +275,8 @@ class Gate:
             reason = "too_short"
         self._events.append(UtteranceEnd(utterance.speech_end, self._heard, utterance.speech, reason))
         self._trim()
+        while reason != NOTHING and self._ring and self._ring[0][0].start < utterance.speech_end:
+            self._ring.popleft()
         self._utterance = None
         self.hangover = samples(self.settings.hangover)
 
@@ -279,11 +288,8 @@ class Gate:
     def _trim(self) -> None:
         """Drop what no utterance to come can need: all but the onset and the pre-roll before it."""
         assert self._heard is not None
-        onset = self._onset()
-        if self._utterance:
-            keep = max(self._utterance.speech_end, self._heard - samples(self.settings.pre_roll))
-        else:
-            keep = (onset[0].start if onset else self._heard) - samples(self.settings.pre_roll)
+        onset = [] if self._utterance else self._onset()
+        keep = (onset[0].start if onset else self._heard) - samples(self.settings.pre_roll)
         while self._ring and self._ring[0][0].start < keep:
             self._ring.popleft()
 

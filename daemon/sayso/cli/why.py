@@ -15,9 +15,10 @@ from sayso.decisions import read_decisions
 LEGEND = """
 threshold   a command less probable than this is rejected (`sayso score` helps to choose it)
 distance    nats per phone that the sentence fits worse than any sounds would; 0 is perfect
-coverage    share of what was said that the sentence accounts for
-length      natural logarithm of its phones: long sentences don't fit by chance
 worst_word  distance of the word that fits worst
+advantage   nats per phone that it fits better than any sequence of phones would; mostly negative
+log_ratio   the same for the whole sentence
+phones      of the sentence, and their natural logarithm as length: long sentences don't fit by chance
 margin      nats to the best sentence that means something else (5 is the most that is looked for)"""
 
 

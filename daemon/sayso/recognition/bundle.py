@@ -157,20 +157,24 @@ class Quantisations(_Section):
     output: Quantisation
 
 
-class Calibration(_Section):
-    """Probability of being right = logistic(bias + Σ weight × feature), see recognition/interpret.py."""
+class Logistic(_Section):
+    """Weights of the evidence, see interpret.Logistic and records.Evidence."""
 
     bias: float
-    distance: float
-    """Weight of the path's distance to the free path [per nat and phone]."""
-    coverage: float
-    """Weight of the share of free phones that the path accounts for."""
-    length: float
-    """Weight of the logarithm of the path's phones."""
+    distance: float = 0.0
     worst_word: float = 0.0
-    """Weight of the distance of the word that fits worst [per nat and phone]."""
+    advantage: float = 0.0
+    log_ratio: float = 0.0
+    phones: float = 0.0
+    length: float = 0.0
     margin: float = 0.0
-    """Weight of the distance to the best sentence of another meaning [per nat]."""
+
+
+class Calibration(_Section):
+    """Probability of being right = that of a sentence's being said × that of its being this one."""
+
+    spoken: Logistic
+    chosen: Logistic
 
 
 class Decoding(_Section):
@@ -185,6 +189,11 @@ class Decoding(_Section):
 class Lexicon(_Section):
     file: str
     variants: str = ""
+
+
+class Filler(_Section):
+    file: str
+    """float32 `log_bigram` [tokens, tokens], see recognition/filler.py."""
 
 
 class Manifest(_Section):
@@ -204,6 +213,8 @@ class Manifest(_Section):
     decoding: Decoding
     lexicon: Optional[Lexicon] = None
     """None: the tokens are letters, words are spelled."""
+    filler: Optional[Filler] = None
+    """None: each token follows each as often."""
     files: Dict[str, str]
 
 
@@ -227,6 +238,8 @@ class Bundle:
     """The bundle's folder, or the .tflite file that is all of it."""
     manifest: Manifest
     golden: Golden
+    log_bigram: Optional[npt.NDArray[np.float32]] = None
+    """float32 [tokens, tokens], how tokens follow one another."""
 
     @property
     def model(self) -> Path:
@@ -277,12 +290,14 @@ def load_bundle(path: Path) -> Bundle:
     problems = [
         problem for name, digest in manifest.files.items() for problem in _check_file(path, name, digest, remedy)
     ]
-    for name in (MODEL, GOLDEN, *([manifest.lexicon.file] if manifest.lexicon else [])):
+    more = [section.file for section in (manifest.lexicon, manifest.filler) if section is not None]
+    for name in (MODEL, GOLDEN, *more):
         if name not in manifest.files:
             problems.append(Problem(str(path / MANIFEST), f"[files] doesn't name {name}", remedy))
     if problems:
         raise ModelError(problems=problems)
-    return Bundle(path, manifest, _read_golden(path / GOLDEN, manifest, remedy))
+    bigram = _read_bigram(path / manifest.filler.file, manifest, remedy) if manifest.filler else None
+    return Bundle(path, manifest, _read_golden(path / GOLDEN, manifest, remedy), bigram)
 
 
 def _read_manifest(path: Path, remedy: str) -> Manifest:
@@ -341,3 +356,16 @@ def _read_golden(file: Path, manifest: Manifest, remedy: str) -> Golden:
         if found != wanted:
             raise ModelError(f"{name} are {found} wide, the manifest says {wanted}", where=str(file), remedy=remedy)
     return golden
+
+
+def _read_bigram(file: Path, manifest: Manifest, remedy: str) -> npt.NDArray[np.float32]:
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            bigram: npt.NDArray[np.float32] = arrays["log_bigram"].astype(np.float32)
+    except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile) as error:
+        raise ModelError(f"no filler: {error}", where=str(file), remedy=remedy) from None
+    tokens = len(manifest.tokens.symbols)
+    if bigram.shape != (tokens, tokens):
+        what = f"log_bigram is {list(bigram.shape)}, the manifest has {tokens} tokens"
+        raise ModelError(what, where=str(file), remedy=remedy)
+    return bigram

@@ -7,9 +7,10 @@ Morgan, 1994): the grammar already says what may follow, the network must not sa
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import kaldi_decoder
 import kaldifst
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.tags import TAG, WOKEN
+from sayso.recognition.filler import filler_cost, uniform_bigram
 from sayso.records import MARGIN_CAP, Hypothesis, Posteriors, Word
 
 ALTERNATIVE_BEAM = MARGIN_CAP
@@ -29,7 +31,7 @@ ALTERNATIVE_STATES = 5000
 
 @dataclass(frozen=True)
 class DecoderSettings:
-    """How the search weighs and how widely it looks."""
+    """How the search weighs, how widely it looks, and what it is compared with."""
 
     log_prior: npt.NDArray[np.float32]
     """float32 [tokens], natural logarithm."""
@@ -43,6 +45,8 @@ class DecoderSettings:
     """Paths kept at most, for bounded time in noise."""
     alternative_beam: float = 8.0
     """The beam of the search for alternatives: narrow, because nothing else bounds its time [nats]."""
+    log_bigram: Optional[npt.NDArray[np.float32]] = None
+    """float32 [tokens, tokens], how phones follow one another, for filler_cost; None: each follows each."""
     step: int = 640
     """Samples an output row stands for."""
 
@@ -62,6 +66,8 @@ class Decoder:
     def __init__(self, graph: DecodingGraph, settings: DecoderSettings) -> None:
         self._graph = graph
         self._settings = settings
+        bigram = settings.log_bigram
+        self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
         self._search = kaldi_decoder.FasterDecoder(graph.fst, options)
@@ -99,6 +105,19 @@ class Decoder:
         if not found:
             return None
         return self._hypothesis(list(_linear_arcs(lattice.to_str())), complete, origin)
+
+    def unfinished(self) -> float:
+        """Return how much cheaper the best path of all is than the best that ends a sentence [nats].
+
+        0 where the best of all ends one, infinite where none does.
+        """
+        if not self._rows or not self._search.reached_final():
+            return math.inf
+        costs = []
+        for only_final in (True, False):
+            found, lattice = self._search.get_best_path(use_final_probs=only_final)
+            costs.append(sum(arc.cost for arc in _linear_arcs(lattice.to_str())) if found else math.inf)
+        return max(0.0, costs[0] - costs[1])
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
         """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
@@ -143,7 +162,9 @@ class Decoder:
     def _hypothesis(self, arcs: List[_Arc], complete: bool, origin: int) -> Hypothesis:
         log_probs = self._log_probs()
         tokens = np.array([arc.token for arc in arcs if arc.token >= 0])
-        cost = sum(arc.cost for arc in arcs)
+        taken = np.cumsum([arc.token >= 0 for arc in arcs]) - 1
+        """The row of each arc; of those that take none, the row before."""
+        costs = np.array([arc.cost for arc in arcs])
 
         def scored(words: Tuple[Word, ...], output: Tuple[str, ...], first: int, end: int) -> Hypothesis:
             rows, said = log_probs[first:end], tokens[first:end]
@@ -153,7 +174,8 @@ class Decoder:
                 complete=complete,
                 acoustic=float(rows[np.arange(len(said)), said].sum()),
                 free=float(rows.max(axis=1).sum()),
-                cost=cost,
+                cost=float(costs[(taken >= first) & (taken < end)].sum()),
+                filler=filler_cost(self._scores(rows), self._bigram, self._settings.blank) if len(rows) else 0.0,
                 phones=self._phones(said),
                 free_phones=self._phones(rows.argmax(axis=1)),
                 steps=len(rows),
@@ -162,7 +184,7 @@ class Decoder:
 
         words = tuple(self._words(arcs, origin))
         output = tuple(self._graph.symbols[arc.symbol] for arc in arcs if arc.symbol)
-        whole = scored(words, output, 0, len(log_probs))
+        whole = replace(scored(words, output, 0, len(log_probs)), cost=float(costs.sum()))
         # Nothing but its own words stands before the wake phrase's tag.
         said = next((place for place, symbol in enumerate(output) if symbol.startswith(WOKEN)), 0)
         if not said:

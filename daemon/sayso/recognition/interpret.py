@@ -1,14 +1,14 @@
 """Hypothesis -> what was meant, and how sure that is.
 
-Rule of this file: pure. The tags on a path say the intent and the slots; the path's scores against the
-best unconstrained path say whether anybody said it. The label prior stays in for that comparison,
-because both paths pay it.
+Rule of this file: pure. The tags on a path say the intent and the slots. How sure that is has two sides: whether
+any sentence was said at all, which the path's scores tell beside those of paths that the grammar doesn't bind, and
+whether it was this one, which its rivals tell.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, WOKEN, SentenceEnd, SlotEnd
@@ -18,19 +18,37 @@ FEWEST_FREE_PHONES = 1
 """Below this many phones in the unconstrained path, nobody spoke."""
 
 
+LIKELY = 0.5
+"""From this probability on, what is refused was likelier a command than not."""
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A probability = logistic(bias + weights · evidence)."""
+
+    bias: float
+    distance: float = 0.0
+    worst_word: float = 0.0
+    advantage: float = 0.0
+    log_ratio: float = 0.0
+    phones: float = 0.0
+    length: float = 0.0
+    margin: float = 0.0
+
+    def probability(self, evidence: Evidence) -> float:
+        """Given evidence, return the probability, 0 to 1."""
+        score = self.bias + sum(getattr(self, name) * value for name, value in asdict(evidence).items())
+        return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
+
+
 @dataclass(frozen=True)
 class Calibration:
-    """Probability of being right = logistic(bias + weights · evidence), fitted on development speech.
+    """Evidence -> probability, fitted on development speech. The defaults are for a model whose bundle brings none."""
 
-    The defaults are for a model whose bundle brings none.
-    """
-
-    bias: float = 3.0
-    distance: float = -6.0
-    coverage: float = 3.0
-    length: float = 0.5
-    worst_word: float = 0.0
-    margin: float = 0.0
+    spoken: Logistic = Logistic(bias=6.0, distance=-6.0, length=0.5)
+    """That a sentence of the grammar was said."""
+    chosen: Logistic = Logistic(bias=0.0, margin=1.0)
+    """That it was this one, if so."""
 
 
 @dataclass(frozen=True)
@@ -77,32 +95,29 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
     phones = max(hypothesis.phones, 1)
     return Evidence(
         distance=(hypothesis.free - hypothesis.acoustic) / phones,
-        coverage=min(phones, hypothesis.free_phones) / max(phones, hypothesis.free_phones, 1),
-        length=math.log(phones),
         worst_word=hypothesis.worst_word,
+        advantage=(hypothesis.filler - hypothesis.cost) / phones,
+        log_ratio=hypothesis.filler - hypothesis.cost,
+        phones=phones,
+        length=math.log(phones),
         margin=min(max(margin, 0.0), MARGIN_CAP),
     )
 
 
 def confidence(evidence: Evidence, calibration: Calibration) -> float:
     """Given evidence, return the probability that the path is what was said, 0 to 1."""
-    score = (
-        calibration.bias
-        + calibration.distance * evidence.distance
-        + calibration.coverage * evidence.coverage
-        + calibration.length * evidence.length
-        + calibration.worst_word * evidence.worst_word
-        + calibration.margin * evidence.margin
-    )
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, score))))
+    return calibration.spoken.probability(evidence) * calibration.chosen.probability(evidence)
 
 
-def reason_to_reject(hypothesis: Hypothesis | None, probability: float, threshold: float) -> str:
-    """Given a path and its probability, return why it is no command; empty: it is one."""
+def reason_to_reject(hypothesis: Hypothesis | None, spoken: float, probability: float, threshold: float) -> str:
+    """Given a path, the probability that any sentence was said and that it was this one, return why it is no command.
+
+    Empty: it is one.
+    """
     if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
         return "no_speech"
     if not hypothesis.complete or not hypothesis.words:
         return "not_a_command"
-    if probability < threshold:
-        return "low_confidence" if probability >= threshold / 2 else "not_a_command"
-    return ""
+    if probability >= threshold:
+        return ""
+    return "low_confidence" if spoken >= LIKELY else "not_a_command"

@@ -53,6 +53,8 @@ class Pipeline:
         self._gate = gate
         self._pauses = {progress: samples(pause) for progress, pause in endpoint.pauses().items()}
         self._quiet = 0
+        self._shortest, self._longest = self._pauses[Progress.FINISHED], max(self._pauses.values())
+        self._look_at = self._shortest
         self._still = samples(endpoint.still)
         self._judged = 0
         self._is_speech = is_speech
@@ -83,18 +85,27 @@ class Pipeline:
         speech = self._is_speech(frame)
         outcomes = self._follow(self._gate.feed(frame, speech))
         self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
-        if self._quiet >= self._pauses[Progress.FINISHED] > self._quiet - len(frame.samples):
+        if not self._quiet:
+            self._look_at = self._shortest
+        if self._quiet >= self._look_at:
+            self._look_at = self._quiet + _LOOK_AGAIN
             outcomes += self._judge_pause()
         elif speech and self._gate.is_open:
             outcomes += self._judge_noise()
         return outcomes
 
     def _judge_pause(self) -> List[Heard]:
-        """Ask the grammar how long the pause that has begun must be; end the utterance if it is long enough."""
-        pause = self._pauses[self._recognizer.glimpse().progress]
-        if self._quiet >= pause:
-            return self._follow(self._gate.close("grammar"))
-        self._gate.hangover = pause
+        """Ask the grammar how long the pause that has begun must be; end the utterance if it is long enough.
+
+        In noise the gate is deaf to weak syllables, so a pause counts from the last phone that the network heard.
+        """
+        glimpse = self._recognizer.glimpse()
+        pause = self._pauses[glimpse.progress]
+        heard = glimpse.progress is not Progress.NOTHING
+        if (min(self._quiet, glimpse.still) if heard else self._quiet) >= pause:
+            return self._follow(self._gate.close("grammar" if heard else "nothing"))
+        late = max(0, self._quiet - glimpse.still) if heard else 0
+        self._gate.hangover = min(pause + late, self._longest)
         return []
 
     def _judge_noise(self) -> List[Heard]:

@@ -48,10 +48,13 @@ from sayso.records import (
 AMBIGUITY = 0.1
 """Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
 
+_BEHIND = 2.0
+"""A sentence is not over while the beginning of a longer one is likelier by more than this [nats]."""
+
 _SEARCHED = 16
 """Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
 
-_UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_speech"}
+_UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_speech", "nothing": "no_speech"}
 """Ends of an utterance after which it is not judged, and the reason that is given."""
 
 
@@ -154,14 +157,20 @@ class Recognizer:
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
             return Progress.NOTHING
-        if not hypothesis.complete:
+        if not hypothesis.complete or self._glimpsed.unfinished() > _BEHIND:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
-        if confidence(weigh(_sentence(hypothesis)), self._settings.calibration) < self._threshold(meaning):
+        if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
+            return Progress.UNKNOWN
+        rivals = self._rivals(self._glimpsed.alternatives(_SEARCHED), meaning, hypothesis.cost)
+        if rivals and self._probability(hypothesis, rivals[0][1]) < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
             return Progress.WOKEN
         return Progress.CONTINUABLE if self._graph.goes_on(hypothesis.tags) else Progress.FINISHED
+
+    def _probability(self, hypothesis: Hypothesis, margin: float) -> float:
+        return confidence(weigh(_sentence(hypothesis), margin), self._settings.calibration)
 
     def _still(self, decoder: Decoder) -> int:
         rows = 0
@@ -194,7 +203,10 @@ class Recognizer:
             sentence = _sentence(hypothesis) if hypothesis else None
             evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP) if sentence else None
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
-            reason = reason_to_reject(sentence, probability, self._threshold(meaning))
+            spoken = self._settings.calibration.spoken.probability(evidence) if evidence else 0.0
+            reason = reason_to_reject(sentence, spoken, probability, self._threshold(meaning))
+            if reason in ("", "low_confidence") and rivals and rivals[0][1] < AMBIGUITY:
+                reason = "ambiguous"
             wake = self._wake(hypothesis, found, end) if hypothesis else None
         if reason == "no_speech":
             # What the search made of a click is not worth telling.
@@ -204,8 +216,6 @@ class Recognizer:
                 return wake
             # Whatever was said before the sentence, it was no wake phrase.
             reason = reason or ("" if wake and meaning.intent else "not_a_command")
-        if not reason and rivals and rivals[0][1] < AMBIGUITY:
-            reason = "ambiguous"
         shown = self._alternatives(rivals, probability)
         if reason or meaning is None or hypothesis is None:
             rejection = self._reject(reason, meaning, probability, shown, evidence, end, began)

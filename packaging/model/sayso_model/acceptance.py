@@ -14,7 +14,7 @@ import math
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from sayso.config import Config, read_config
 from sayso.grammar.explain import read_sentence
 from sayso.grammar.text import words
 from sayso.recognition.interpret import read_tags
-from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Outcome
+from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard
 from sayso_model import shards
 from sayso_model.places import REPOSITORY, SHARDS
 
@@ -159,22 +159,22 @@ class Shipped:
         found = [read_tags(output, graph.slot_ends, graph.sentence_ends) for output in outputs]
         return [(one.intent, dict(one.slots)) for one in found]
 
-    def outcomes(self, sound: Sound) -> list[Outcome]:
+    def outcomes(self, sound: Sound) -> list[Heard]:
         """Given a recording, return what the daemon makes of it."""
         pipeline = make_pipeline(self._config, self._recognizer)
-        found: list[Outcome] = []
+        found: list[Heard] = []
         for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
             found += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
         return found + pipeline.finish()
 
 
-def accepted(meanings: Sequence[Meant], outcomes: Sequence[Outcome]) -> bool:
+def accepted(meanings: Sequence[Meant], outcomes: Sequence[Heard]) -> bool:
     """Whether exactly one command came out, and it means what was said."""
     commands = [(one.intent, dict(one.slots)) for one in outcomes if isinstance(one, Command)]
     return len(commands) == 1 and commands[0] in meanings
 
 
-def topmost(text: str, heard: Sequence[Outcome]) -> bool:
+def topmost(text: str, heard: Sequence[Heard]) -> bool:
     """Whether the best candidate was what was said, accepted or not."""
     return [plain(one.text) for one in heard if one.text] == [plain(text)]
 
@@ -255,18 +255,21 @@ def _refuse(shipped: Shipped, most: int) -> Iterator[dict[str, object]]:
 
 
 def _rows(
-    shipped: Shipped, suite: str, condition: str, trial: Trial, outcomes: Sequence[Outcome]
+    shipped: Shipped, suite: str, condition: str, trial: Trial, outcomes: Sequence[Heard]
 ) -> Iterator[dict[str, object]]:
     meanings = shipped.meanings(trial.said)
-    for one in outcomes:
-        # Only what ends a sentence can be taken for a command; the rest is refused whatever its confidence.
-        if one.evidence is not None and one.intent:
-            right = bool(trial.said) and any(meant in meanings for meant in shipped.meanings(one.text))
-            delay = (one.decided - one.end) / SAMPLE_RATE
-            length = len(trial.samples) / SAMPLE_RATE
-            tried = {"suite": suite, "condition": condition, "key": trial.key, "seconds": length, "said": trial.said}
-            came = {"heard": one.text, "right": int(right), "confidence": one.confidence, "delay": delay}
-            yield {**tried, **came, **asdict(one.evidence)}
+    length = len(trial.samples) / SAMPLE_RATE
+    tried = {"suite": suite, "condition": condition, "key": trial.key, "seconds": length, "said": trial.said}
+    # Only what ends a sentence can be taken for a command; the rest is refused whatever its confidence.
+    judged = [one for one in outcomes if one.evidence is not None and one.intent]
+    for one in judged:
+        right = bool(trial.said) and any(meant in meanings for meant in shipped.meanings(one.text))
+        delay = (one.decided - one.end) / SAMPLE_RATE
+        came = {"heard": one.text, "right": int(right), "confidence": one.confidence, "delay": delay}
+        yield {**tried, **came, **(asdict(one.evidence) if one.evidence else {})}
+    if not judged:  # its length counts all the same
+        nothing = {"heard": "", "right": "", "confidence": 0.0, "delay": 0.0}
+        yield {**tried, **nothing, **dict.fromkeys((field.name for field in fields(Evidence)), 0.0)}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from sayso.recognition.features import LogMel
 from sayso.recognition.tflite import TfliteNetwork, check_golden, streaming
 from sayso_model import shards
 from sayso_model.conversion_settings import WINDOW
+from sayso_model.filler import log_bigram
 from sayso_model.network import SUBSAMPLING
 from sayso_model.phones import SYMBOLS, dictionary
 from sayso_model.places import BUNDLE, MODEL, SHARDS, WORK
@@ -90,6 +91,7 @@ def manifest(version: str) -> dict[str, Any]:
         },
         "decoding": tomllib.loads((MODEL / "decoding.toml").read_text()),
         "lexicon": {"file": "lexicon.txt.gz", "variants": "sayso.grammar.variants"},
+        "filler": {"file": "filler.npz"},
         "files": {},
     }  # fmt: skip
 
@@ -115,6 +117,7 @@ def write(version: str, folder: Path) -> float:
     else:
         (folder / compiled.name).unlink(missing_ok=True)
     (folder / "lexicon.txt.gz").write_bytes(lexicon())
+    np.savez_compressed(folder / "filler.npz", log_bigram=log_bigram())
     data = manifest(version)
     nothing = Golden(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), 0.0)
     bundle = Bundle(folder, Manifest.model_validate(data), nothing)
@@ -128,7 +131,7 @@ def write(version: str, folder: Path) -> float:
     )
     data["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("model.tflite", "model_edgetpu.tflite", "lexicon.txt.gz", "golden.npz")
+        for name in ("model.tflite", "model_edgetpu.tflite", "lexicon.txt.gz", "filler.npz", "golden.npz")
         if (folder / name).exists()
     }
     (folder / "manifest.toml").write_text(HEADER + tomli_w.dumps(data), encoding="utf-8")

@@ -1,15 +1,16 @@
 """Score -> probability of being right, and the threshold: `evaluate calibrate EVIDENCE`.
 
 Rule of this file: fitted on dev speech that is not reported as commands (`eval-rhasspy-en` is left out), by logistic
-regression over interpret.Evidence, in which what was said and what was not a command weigh the same. The threshold is a
-choice between commands lost and commands nobody gave: printed is what each would cost.
+regression over records.Evidence: once against sound that is no command, as if that came as often, because nobody knows
+how much a house talks; once against other sentences of the grammar, as often as they were mistaken. The threshold is
+a choice between commands lost and commands nobody gave: printed is what each would cost.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -20,7 +21,9 @@ import tomli_w
 from sayso.records import Evidence
 from sayso_model.places import MODEL
 
-FEATURES = tuple(field.name for field in fields(Evidence))
+CHOSEN = tuple(field.name for field in fields(Evidence))
+SPOKEN = tuple(name for name in CHOSEN if name != "margin")
+"""Features of each regression; a rival in the grammar says nothing of whether a sentence was said at all."""
 REPORTED = ("commands, a person", "commands, synthesised", "out of vocabulary, a person")
 NOTHING = ("dev speech", "negatives", "noise")
 RIDGE = 1e-3
@@ -35,9 +38,9 @@ def read(table: Path) -> list[Row]:
         return list(csv.DictReader(handle, delimiter="\t"))
 
 
-def features(rows: Sequence[Row]) -> Reals:
-    """Given rows of the evidence table, return [rows, 1 + features], ones first."""
-    return np.array([[1.0, *(float(row[name]) for name in FEATURES)] for row in rows])
+def features(rows: Sequence[Row], names: Sequence[str]) -> Reals:
+    """Given rows of the evidence table, return [rows, 1 + names], ones first."""
+    return np.array([[1.0, *(float(row[name]) for name in names)] for row in rows])
 
 
 def fit(inputs: Reals, right: npt.NDArray[np.bool_], weights: Reals) -> Reals:
@@ -57,15 +60,23 @@ def fit(inputs: Reals, right: npt.NDArray[np.bool_], weights: Reals) -> Reals:
     return coefficients / scale
 
 
-def probabilities(inputs: Reals, coefficients: Reals) -> Reals:
-    """Given inputs and coefficients, return the probability of each row's being right."""
-    result: Reals = 1 / (1 + np.exp(-inputs @ coefficients))
+def fitted(rows: Sequence[Row], right: npt.NDArray[np.bool_], weights: Reals, names: Sequence[str]) -> dict[str, float]:
+    """Given rows, which are right, how much each counts, and the features, return bias and weights by name."""
+    coefficients = fit(features(rows, names), right, weights)
+    return {name: round(float(value), 4) for name, value in zip(("bias", *names), coefficients)}
+
+
+def probabilities(rows: Sequence[Row], weights: Mapping[str, float]) -> Reals:
+    """Given rows and what `fitted` returned, return the probability of each."""
+    names = [name for name in weights if name != "bias"]
+    score = features(rows, names) @ np.array([weights["bias"], *(weights[name] for name in names)])
+    result: Reals = 1 / (1 + np.exp(-score))
     return result
 
 
-def per_hour(rows: Sequence[Row], found: Reals, suite: str, least: float) -> float:
-    """Given the evidence, its probabilities and a threshold, return the commands per hour that came out of nothing."""
-    hours = sum({row["key"]: float(row["seconds"]) for row in rows if row["suite"] == suite}.values()) / 3600
+def per_hour(tried: Sequence[Row], rows: Sequence[Row], found: Reals, suite: str, least: float) -> float:
+    """Given all clips, the evidence, its probabilities and a threshold, return commands per hour out of nothing."""
+    hours = sum({row["key"]: float(row["seconds"]) for row in tried if row["suite"] == suite}.values()) / 3600
     wrong = sum(p >= least for row, p in zip(rows, found) if row["suite"] == suite)
     return wrong / max(hours, 1e-9)
 
@@ -77,24 +88,30 @@ def main() -> None:
     parser.add_argument("--prior-weight", type=float, required=True)
     parser.add_argument("--threshold", type=float, required=True, help="min_confidence to ship")
     options = parser.parse_args()
-    rows = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
-    inputs = features(rows)
+    tried = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
+    rows = [row for row in tried if row["right"]]
     right = np.array([row["right"] == "1" for row in rows])
-    weights = np.where(right, 0.5 / right.sum(), 0.5 / (~right).sum()) * len(rows)
-    coefficients = fit(inputs, right, weights)
-    found = probabilities(inputs, coefficients)
+    nothing = np.array([row["suite"] in NOTHING for row in rows])
+    balanced = np.where(right, 0.5 / right.sum(), 0.5 / nothing.sum()) * (right | nothing).sum()
+    spoken = fitted(rows, right, balanced * (right | nothing), SPOKEN)
+    chosen = fitted(rows, right, 1.0 * ~nothing, CHOSEN)
+    found = probabilities(rows, spoken) * probabilities(rows, chosen)
     for low in np.arange(0, 1, 0.1):
         among = (found >= low) & (found < low + 0.1)
         if among.any():
             print(f"confidence {low:.1f} to {low + 0.1:.1f}: {right[among].mean():.2f} right of {among.sum()}")
-    for least in np.arange(0.2, 1, 0.1):
-        costs = ", ".join(f"{per_hour(rows, found, suite, least):.1f} of {suite}" for suite in NOTHING)
-        kept = (found[right] >= least).mean()
-        print(f"threshold {least:.1f} keeps {kept:.3f} of what was heard right; per hour: {costs}")
-    calibration = dict(zip(("bias", *FEATURES), (round(float(value), 4) for value in coefficients)))
-    data = {"prior_weight": options.prior_weight, "acoustic_scale": 1.0, "min_confidence": options.threshold}
+    for least in np.arange(0.1, 1, 0.1):
+        costs = ", ".join(f"{per_hour(tried, rows, found, suite, least):.1f} of {suite}" for suite in NOTHING)
+        kept, wrong = (found[right] >= least).mean(), (found[~right & ~nothing] >= least).sum()
+        print(f"threshold {least:.1f} keeps {kept:.3f} of what was heard right, {wrong} wrong; per hour: {costs}")
+    data = {
+        "prior_weight": options.prior_weight,
+        "acoustic_scale": 1.0,
+        "min_confidence": options.threshold,
+        "calibration": {"spoken": spoken, "chosen": chosen},
+    }
     text = "# The bundle's [decoding] section, fitted on dev speech; `convert` copies it into the manifest.\n"
-    (MODEL / "decoding.toml").write_text(text + tomli_w.dumps({**data, "calibration": calibration}), encoding="utf-8")
+    (MODEL / "decoding.toml").write_text(text + tomli_w.dumps(data), encoding="utf-8")
 
 
 if __name__ == "__main__":
