@@ -1,0 +1,422 @@
+"""The faults. Each is brought about for real, watched, and mended; the table says what was seen and how long it took.
+
+Rule of this file: a fault is one function; its docstring's first line is its name in the table. It returns what was
+seen, and the seconds from the mending (or from the daemon's own end) until commands were taken again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+import traceback
+from datetime import datetime
+from pathlib import Path
+from typing import Callable, Iterator, Tuple
+
+from edge_tpu import EdgeTpu, compiled
+from scene import SENTENCE, Limited, Scene, fill, make_read_only, small_disk, wait
+
+from sayso.assembly import SHIPPED_MODEL
+
+Seen = Tuple[str, float]
+
+MEMORY = 300 * 2**20
+DAY = 86_400.0
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+def microphone_unplugged() -> Seen:
+    """microphone unplugged, plugged in again"""
+    with Scene() as scene:
+        _begin(scene)
+        scene.microphone.unplug()
+        wait(lambda: not scene.is_listening(), "the state topic saying that the microphone is gone")
+        seen = scene.state("microphone")
+        scene.microphone.plug_in()
+        took = wait(scene.is_listening, "listening again")
+        return f"the state topic says: {seen}", _understood(scene, took)
+
+
+def microphone_rerouted() -> Seen:
+    """microphone unplugged, the sound server puts digital silence in its place"""
+    with Scene(other_source=True) as scene:
+        _begin(scene)
+        scene.microphone.unplug()
+        wait(lambda: not scene.is_listening(), "the zeros being noticed")
+        seen = scene.state("microphone")
+        scene.microphone.plug_in()
+        took = wait(scene.is_listening, "listening again")
+        return f"the state topic says: {seen}", _understood(scene, took)
+
+
+def microphone_hangs() -> Seen:
+    """sound server hangs, and so does closing the microphone"""
+    with Scene() as scene:
+        _begin(scene)
+        scene.microphone.freeze()
+        ended = wait(lambda: not scene.is_alive(), "the daemon giving way to a new one")
+        code = scene.house.process.returncode
+        assert code == 74, f"exit status {code}"
+        scene.microphone.thaw()
+        begun = time.monotonic()
+        scene.restart()
+        wait(lambda: "listening:" in scene.log() and scene.is_listening(), "a new daemon that listens")
+        return f"ends with status 74 after {ended:.1f} s, for systemd to start it again", _understood(
+            scene, time.monotonic() - begun
+        )
+
+
+def broker_gone() -> Seen:
+    """broker killed, a command said meanwhile, broker back"""
+    with Scene() as scene:
+        _begin(scene)
+        return _without_broker(scene, scene.broker.kill, scene.broker.start)
+
+
+def broker_hangs() -> Seen:
+    """broker hangs, a command said meanwhile, broker goes on"""
+    with Scene() as scene:
+        _begin(scene)
+        return _without_broker(scene, scene.broker.freeze, scene.broker.thaw)
+
+
+def broker_refuses() -> Seen:
+    """broker refuses the password, until it is put right"""
+    with Scene(users={"sayso": "right"}) as scene:
+        secret = scene.folder / "password"
+        secret.write_text("wrong\n")
+        login = f'username = "sayso"\npassword_file = "{secret}"\n'
+        scene.start(more=login)
+        wait(lambda: "refuse" in scene.log() or "not authori" in scene.log().lower(), "a line that says why")
+        seen = next(line for line in scene.log().splitlines() if "refuse" in line or "uthori" in line)
+        wait(lambda: scene.house.notify.count("READY=1"), "readiness without a broker")
+        assert scene.is_alive()
+        assert "wrong" not in scene.log(), "the password is in the log"
+        secret.write_text("right\n")
+        took = wait(lambda: "broker connected" in scene.log(), "a connection")
+        return f"goes on listening; the log says: {seen.split(': ', 1)[-1]}", took
+
+
+def accelerator_hangs() -> Seen:
+    """Edge TPU hangs while somebody speaks, then works again (stand-in library)"""
+    return _accelerator("hangs")
+
+
+def accelerator_crashes() -> Seen:
+    """Edge TPU's library crashes while somebody speaks, then works again (stand-in library)"""
+    return _accelerator("crashes")
+
+
+def accelerator_gone() -> Seen:
+    """Edge TPU reports errors and is gone, then plugged in again (stand-in library)"""
+    return _accelerator("errs", "absent")
+
+
+def disk_full() -> Seen:
+    """disk full where the daemon keeps notes"""
+    return _no_room(fill)
+
+
+def disk_read_only() -> Seen:
+    """disk read-only where the daemon keeps notes"""
+    return _no_room(make_read_only)
+
+
+def clock_forward() -> Seen:
+    """clock set forward by a day while it listens"""
+    return _clock("+1d", DAY)
+
+
+def clock_back() -> Seen:
+    """clock set back by a day while it listens"""
+    return _clock("-1d", -DAY)
+
+
+def sentences_broken() -> Seen:
+    """sentence templates broken while it runs, then mended"""
+    with Scene() as scene:
+        _begin(scene)
+        lights = scene.house.commands / "lights.yaml"
+        good = lights.read_text()
+        lights.write_text(good + "  - [\n")
+        wait(lambda: "lights.yaml" in (scene.state("last_error") or ""), "the file's name on the state topic")
+        seen = scene.state("last_error")
+        assert scene.is_understood(), "the last good sentences are not at work"
+        lights.write_text(good)
+        took = wait(lambda: not scene.state("last_error"), "the mended file being read")
+        return f"the last good ones stay at work; the state topic says: {seen}", _understood(scene, took)
+
+
+def settings_broken() -> Seen:
+    """settings broken while it runs, then started anew, then mended"""
+    with Scene() as scene:
+        _begin(scene)
+        settings = scene.house.folder / "sayso.toml"
+        good = settings.read_text()
+        settings.write_text(good + "\n[mqtt\n")
+        assert scene.is_understood(), "a running daemon minds its file"
+        scene.house.process.terminate()
+        wait(lambda: not scene.is_alive(), "the end")
+        scene.start(more="\n[mqtt\n")
+        wait(lambda: not scene.is_alive(), "the daemon ending")
+        code, line = scene.house.process.returncode, scene.log().splitlines()[-1]
+        assert code == 78, f"exit status {code}: {line}"
+        begun = time.monotonic()
+        scene.start()
+        wait(scene.is_listening, "listening again")
+        return f"goes on; a new start ends with status 78: {_short(line)}", _understood(scene, time.monotonic() - begun)
+
+
+def model_truncated() -> Seen:
+    """model file truncated while it runs, then started anew, then mended"""
+    with Scene() as scene:
+        model = scene.folder / "en"
+        shutil.copytree(SHIPPED_MODEL, model)
+        more = f'[model]\npath = "{model}"\n'
+        _begin(scene, more=more)
+        network = model / "model.tflite"
+        whole = network.read_bytes()
+        os.truncate(network, 4096)
+        assert scene.is_understood(), "a running daemon minds its model's file"
+        assert scene.is_alive()
+        scene.house.process.terminate()
+        wait(lambda: not scene.is_alive(), "the end")
+        scene.start(more=more)
+        wait(lambda: not scene.is_alive(), "the daemon ending")
+        code, line = scene.house.process.returncode, scene.log().splitlines()[-1]
+        assert code == 66, f"exit status {code}: {line}"
+        network.write_bytes(whole)
+        begun = time.monotonic()
+        scene.start(more=more)
+        wait(scene.is_listening, "listening again")
+        return f"goes on; a new start ends with status 66: {_short(line)}", _understood(scene, time.monotonic() - begun)
+
+
+def little_memory() -> Seen:
+    """300 MiB of memory and no more"""
+    _needs_root()
+    limited = Limited(MEMORY)
+    with Scene() as scene:
+        with limited.inside():
+            scene.start()
+        took = wait(scene.is_listening, "listening")
+        assert scene.is_understood()
+        (scene.house.commands / "lights.yaml").touch()
+        scene.house.process.send_signal(1)
+        wait(lambda: "sentences reloaded" in scene.log(), "sentences read again")
+        _understood(scene, 0)
+        assert limited.kills == 0, "the kernel ended it"
+        peak = limited.peak / 2**20
+    limited.close()
+    return f"starts, recognises and reads its sentences again within {peak:.0f} MiB", took
+
+
+def microphone_and_broker() -> Seen:
+    """two at once: microphone unplugged and broker killed, both back"""
+    with Scene() as scene:
+        _begin(scene)
+        before = len(scene.listener.commands())
+        scene.microphone.unplug()
+        scene.broker.kill()
+        time.sleep(5)
+        assert scene.is_alive()
+        scene.broker.start()
+        scene.microphone.plug_in()
+        took = wait(lambda: scene.is_listening() and scene.state("microphone").startswith("ok"), "listening again")
+        assert len(scene.listener.commands()) == before, "something was replayed"
+        return "goes on alone, nothing is replayed", _understood(scene, took)
+
+
+def sentences_and_sound_server() -> Seen:
+    """two at once: templates broken and sound server killed, both mended"""
+    with Scene() as scene:
+        _begin(scene)
+        lights = scene.house.commands / "lights.yaml"
+        good = lights.read_text()
+        lights.write_text("nonsense: [\n")
+        scene.microphone.kill()
+        wait(lambda: not scene.is_listening(), "the missing microphone being noticed")
+        assert scene.is_alive()
+        lights.write_text(good)
+        scene.microphone.start()
+        took = wait(lambda: scene.is_listening() and not scene.state("last_error"), "all well again")
+        return "both are named on the state topic, neither hides the other", _understood(scene, took)
+
+
+FAULTS: tuple[Callable[[], Seen], ...] = (
+    microphone_unplugged, microphone_rerouted, microphone_hangs,
+    broker_gone, broker_hangs, broker_refuses,
+    accelerator_hangs, accelerator_crashes, accelerator_gone,
+    disk_full, disk_read_only, clock_forward, clock_back,
+    sentences_broken, settings_broken, model_truncated, little_memory,
+    microphone_and_broker, sentences_and_sound_server,
+)  # fmt: skip
+
+
+class SkippedError(Exception):
+    """This machine can't bring the fault about; the text says why."""
+
+
+def _begin(scene: Scene, **settings: object) -> None:
+    scene.start(**settings)  # type: ignore[arg-type]
+    wait(scene.is_listening, "listening")
+
+
+def _understood(scene: Scene, took: float) -> float:
+    assert scene.is_understood(), "commands are not taken any more"
+    return took
+
+
+def _without_broker(scene: Scene, stop: Callable[[], None], go_on: Callable[[], None]) -> Seen:
+    before = len(scene.listener.commands())
+    heard = scene.log().count("-> Hass")
+    stop()
+    time.sleep(1)
+    scene.house.say(SENTENCE)
+    wait(lambda: scene.log().count("-> Hass") > heard, "the command in the log")
+    time.sleep(3)  # longer than a command lives
+    begun = time.monotonic()
+    connected = scene.log().count("broker connected")
+    go_on()
+    wait(
+        lambda: scene.log().count("broker connected") > connected or "not delivered" in scene.log(), "its loss noticed"
+    )
+    wait(lambda: _is_back(scene), "the broker being spoken to again")
+    took = time.monotonic() - begun
+    time.sleep(3)
+    assert len(scene.listener.commands()) == before, "a command was replayed"
+    return "the command said meanwhile is dropped and reported, never replayed", _understood(scene, took)
+
+
+def _is_back(scene: Scene) -> bool:
+    """Ask for something harmless, and see whether it is done."""
+    now = round(0.2 + time.monotonic() % 0.05, 4)
+    scene.listener.ask("set/min_confidence", str(now))
+    time.sleep(0.5)
+    found = scene.state("min_confidence") == now
+    if found:
+        scene.listener.ask("set/min_confidence", "0.4")
+    return found
+
+
+def _accelerator(fault: str, after: str = "") -> Seen:
+    with Scene() as scene:
+        (scene.folder / "library").mkdir()
+        device = EdgeTpu(scene.folder / "library")
+        model = compiled(SHIPPED_MODEL, scene.folder / "en")
+        more = f'[model]\npath = "{model}"\naccelerator = "edgetpu"\ndevice = "usb:0"\n'
+        _begin(scene, more=more, environment=device.environment)
+        wait(lambda: (scene.state("accelerator") or "").startswith("edgetpu"), "the accelerator at work")
+        before = len(scene.listener.commands())
+        device.tell(fault)
+        scene.house.say(SENTENCE)
+        wait(lambda: len(scene.listener.commands()) > before, "the command, in spite of it")
+        if after:
+            device.tell(after)
+        wait(lambda: scene.state("accelerator").startswith("cpu"), "the processor taking over")
+        seen = scene.state("accelerator")
+        device.tell("works")
+        took = wait(lambda: scene.state("accelerator").startswith("edgetpu"), "the accelerator at work again")
+        return f"the command comes all the same; then {seen}", _understood(scene, took)
+
+
+def _no_room(spoil: Callable[[Path], None]) -> Seen:
+    _needs_root()
+    with Scene() as scene:
+        notes = scene.folder / "0" / "run"
+        notes.mkdir(parents=True)
+        with small_disk(notes):
+            _begin(scene)
+            spoil(notes)
+            assert scene.is_understood(), "no room for notes, no commands"
+            assert scene.is_understood()
+            assert scene.is_alive()
+            seen = [line for line in scene.log().splitlines() if "no notes" in line]
+            assert len(seen) <= 1, seen
+            scene.house.process.terminate()
+            wait(lambda: not scene.is_alive(), "the end")
+            assert scene.house.process.returncode == 0
+        said = f": {_short(seen[0])}" if seen else ""
+        return f"commands come as ever, the log says so once{said}", 0.0
+
+
+def _clock(step: str, seconds: float) -> Seen:
+    if FAKETIME is None:
+        raise SkippedError("libfaketime is not installed")
+    with Scene() as scene:
+        clock = scene.folder / "clock"
+        clock.write_text("+0")
+        environment = {
+            "LD_PRELOAD": str(FAKETIME),
+            "FAKETIME_TIMESTAMP_FILE": str(clock),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as the kernel has it: only the wall clock is ever set
+        }
+        _begin(scene, environment=environment)
+        assert scene.is_understood()
+        fed = scene.house.notify.count("WATCHDOG=1")
+        clock.write_text(step)
+        assert scene.is_understood(), "commands are not taken any more"
+        command = scene.listener.commands()[-1]
+        off = _seconds(command["time"]) - time.time() - seconds
+        assert abs(off) < 60, f"stamped {command['time']}"
+        lives = _seconds(command["expires_at"]) - _seconds(command["time"])
+        assert 1 < lives <= 2, f"expires {lives} s after it was said"
+        wait(lambda: scene.house.notify.count("WATCHDOG=1") > fed, "the watchdog being fed")
+        return f"the next command has the new time and lives {lives:.1f} s; the watchdog is fed", 0.0
+
+
+def _seconds(stamp: str) -> float:
+    """Given a time of an event, return it in Unix seconds."""
+    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+def _needs_root() -> None:
+    if os.getuid() != 0:
+        raise SkippedError("only root can bring it about")
+
+
+def _short(line: str) -> str:
+    """Given a line, return it without the folders of this run."""
+    return re.sub(r"/\S*/", "", line)[:150]
+
+
+def chosen(words: list[str]) -> Iterator[Callable[[], Seen]]:
+    """Given words, return the faults whose names hold one; all where there are none."""
+    return (fault for fault in FAULTS if not words or any(word in fault.__name__ for word in words))
+
+
+def main() -> int:
+    """Bring all of them about. Return the exit status: 1 if one was not survived."""
+    rows = ["| fault | what is seen | back after |", "|---|---|---|"]
+    failed = 0
+    for fault in chosen(sys.argv[1:]):
+        name = (fault.__doc__ or fault.__name__).strip()
+        try:
+            seen, took = fault()
+        except SkippedError as why:
+            print(f"SKIPPED  {name}: {why}", flush=True)
+            rows.append(f"| {name} | not tried: {why} | |")
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            failed += 1
+            traceback.print_exc()
+            print(f"FAILED  {name}: {error}", flush=True)
+            rows.append(f"| {name} | **{error}** | |")
+        else:
+            back = f"{took:.1f} s" if took else "never away"
+            print(f"ok  {name}: {seen}; back after {back}", flush=True)
+            rows.append(f"| {name} | {seen} | {back} |")
+    table = Path("build/faults.md")
+    table.parent.mkdir(exist_ok=True)
+    table.write_text("\n".join(rows) + "\n")
+    print(f"{table} has the table")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
