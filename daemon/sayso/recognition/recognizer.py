@@ -245,8 +245,9 @@ class Recognizer:
         if said is None:
             return None
         without = [cost for output, cost in found if not any(symbol.startswith(WOKEN) for symbol in output)]
-        evidence = weigh(said, min(without, default=math.inf) - hypothesis.cost)
-        probability = confidence(evidence, self._settings.calibration)
+        if min(without, default=math.inf) - hypothesis.cost < AMBIGUITY:
+            return None
+        probability = self._settings.calibration.spoken.probability(weigh(said))
         if probability < self._settings.wake_confidence:
             return None
         phrase = self._meaning(said.tags).wake_phrase

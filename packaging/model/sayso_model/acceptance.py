@@ -30,12 +30,7 @@ from sayso.recognition.interpret import read_tags
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard
 from sayso_model import shards
 from sayso_model.places import REPOSITORY, SHARDS
-
-LEAD, TRAIL = 0.6, 1.4
-"""Room noise before and after a clip [s]."""
-ROOM_LEVEL = 3.0
-"""Standard deviation of the room's noise where nothing louder is mixed in [steps of int16]."""
-SNRS = (24, 18, 12, 6)
+from sayso_model.surroundings import Surroundings
 
 Sound = npt.NDArray[np.int16]
 Meant = tuple[str, dict[str, object]]
@@ -122,26 +117,6 @@ def others() -> list[tuple[str, list[Trial]]]:
     ]
 
 
-def room(trial: Trial, noise: Sound | None, snr: float, seed: int) -> Sound:
-    """Given a clip, return it in a room: noise before, under and after it, at `snr` dB below its loud parts."""
-    chance = np.random.default_rng(seed)
-    lead, trail = int(LEAD * SAMPLE_RATE), int(TRAIL * SAMPLE_RATE)
-    sound = np.concatenate((np.zeros(lead), trial.samples.astype(np.float64), np.zeros(trail)))
-    sound += chance.normal(0, ROOM_LEVEL, len(sound))
-    if noise is not None:
-        start = int(chance.integers(0, max(1, len(noise) - len(sound))))
-        stretch = np.resize(noise[start:], len(sound)).astype(np.float64)
-        sound += stretch * (_loudness(trial.samples) / _loudness(stretch)) * 10 ** (-snr / 20)
-    return np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
-
-
-def _loudness(samples: npt.NDArray[np.generic]) -> float:
-    """RMS of the loudest tenth of 20 ms frames: of the speech, whatever silence is around it."""
-    frames = samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].astype(np.float64).reshape(-1, FRAME_SAMPLES)
-    power = np.sort((frames**2).mean(axis=1))[-max(1, len(frames) // 10) :]
-    return float(np.sqrt(power.mean() + 1e-9))
-
-
 class Shipped:
     """The daemon's path with one grammar."""
 
@@ -179,26 +154,12 @@ def topmost(text: str, heard: Sequence[Heard]) -> bool:
     return [plain(one.text) for one in heard if one.text] == [plain(text)]
 
 
-def noises() -> dict[str, Sound]:
-    """Return the kinds of noise: kitchen, babble and pink."""
-    by_key = {trial.key: trial.samples for trial in clips("noise")}
-    kitchen = np.concatenate([s for key, s in by_key.items() if re.search("dishes|kitchen|exercise_bike|tap", key)])
-    voices = [trial.samples for trial in clips("dev-librispeech-test-clean")][:40]
-    length = 60 * SAMPLE_RATE
-    babble = sum(np.resize(np.concatenate(voices[k::5]), length).astype(np.float64) for k in range(5)) / 5
-    white = np.fft.rfft(np.random.default_rng(1).normal(size=length))
-    pink = np.fft.irfft(white / np.sqrt(np.maximum(1, np.arange(len(white)))))
-    return {
-        "kitchen": kitchen,
-        "babble": babble.astype(np.int16),
-        "pink": (pink / np.abs(pink).max() * 2e4).astype(np.int16),
-    }
-
-
 def main() -> None:
     """Measure and print; write every outcome with its evidence to a table for the calibration."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--conditions", default="clean", help="comma-separated: clean, kitchen:12, babble:6, …")
+    parser.add_argument(
+        "--conditions", default="clean", help="comma-separated: clean, kitchen:12, babble:6, pink:0, room:0.5, …"
+    )
     parser.add_argument("--most", type=int, default=10**9, help="trials of a suite at most")
     parser.add_argument("--what", choices=("commands", "others", "all"), default="all", help="others: no command")
     parser.add_argument("--evidence", type=Path, help="write each outcome's evidence to this table")
@@ -210,15 +171,14 @@ def main() -> None:
         table.add_column(title)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        kinds = noises()
+        surroundings = Surroundings()
         for suite in suites(Path(temporary)) if options.what != "others" else ():
             shipped = Shipped(config, model, suite.templates)
             for condition in options.conditions.split(","):
-                kind, _, snr = condition.partition(":")
                 trials = suite.trials[:: max(1, -(-len(suite.trials) // options.most))]
                 hits = tops = 0
                 for number, trial in enumerate(trials):
-                    found = shipped.outcomes(room(trial, kinds.get(kind), float(snr or 0), number))
+                    found = shipped.outcomes(surroundings(trial.samples, condition, number))
                     hits += accepted(shipped.meanings(trial.said), found)
                     tops += topmost(trial.said, found)
                     rows += _rows(shipped, suite.name, condition, trial, found)
@@ -230,7 +190,7 @@ def main() -> None:
                 )  # fmt: skip
         Console().print(table)
         if options.what != "commands":
-            rows += _refuse(Shipped(config, model, REPOSITORY / "config" / "commands"), options.most)
+            rows += _refuse(Shipped(config, model, REPOSITORY / "config" / "commands"), surroundings, options.most)
     if options.evidence:
         with options.evidence.open("w", newline="") as handle:
             writer = csv.DictWriter(handle, rows[0], delimiter="\t")
@@ -238,7 +198,7 @@ def main() -> None:
             writer.writerows(rows)
 
 
-def _refuse(shipped: Shipped, most: int) -> Iterator[dict[str, object]]:
+def _refuse(shipped: Shipped, surroundings: Surroundings, most: int) -> Iterator[dict[str, object]]:
     table = Table(title="sound that is no command, default grammar")
     for title in ("what", "hours", "false accepts", "per hour"):
         table.add_column(title)
@@ -247,7 +207,7 @@ def _refuse(shipped: Shipped, most: int) -> Iterator[dict[str, object]]:
         hours = sum(len(trial.samples) for trial in tried) / SAMPLE_RATE / 3600
         wrong = 0
         for number, trial in enumerate(tried):
-            found = shipped.outcomes(room(trial, None, 0, number))
+            found = shipped.outcomes(surroundings(trial.samples, "clean", number))
             wrong += sum(isinstance(one, Command) for one in found)
             yield from _rows(shipped, name, "clean", trial, found)
         table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")

@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("evidence", type=Path, nargs="+", help="tables written by `evaluate commands --evidence`")
     parser.add_argument("--prior-weight", type=float, required=True)
     parser.add_argument("--threshold", type=float, required=True, help="min_confidence to ship")
+    parser.add_argument("--plots", action="store_true", help="draw reliability.svg and trade-off.svg for the card")
     options = parser.parse_args()
     tried = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
     rows = [row for row in tried if row["right"]]
@@ -104,6 +105,14 @@ def main() -> None:
         costs = ", ".join(f"{per_hour(tried, rows, found, suite, least):.1f} of {suite}" for suite in NOTHING)
         kept, wrong = (found[right] >= least).mean(), (found[~right & ~nothing] >= least).sum()
         print(f"threshold {least:.1f} keeps {kept:.3f} of what was heard right, {wrong} wrong; per hour: {costs}")
+    if options.plots:
+        from sayso_model import plots  # here, because it takes long to import
+
+        steps = np.arange(0.05, 1, 0.05)
+        curves = [(kind, np.array([per_hour(tried, rows, found, kind, at) for at in steps])) for kind in NOTHING]
+        plots.reliability(found, right, MODEL / "reliability.svg")
+        kept_at = np.array([(found[right] >= at).mean() for at in steps])
+        plots.trade_off(curves, kept_at, steps, MODEL / "trade-off.svg")
     data = {
         "prior_weight": options.prior_weight,
         "acoustic_scale": 1.0,
