@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 import numpy as np
 
 from sayso import __version__
+from sayso.assist import AssistSettings
 from sayso.audio.gate import Gate, GateSettings
 from sayso.audio.microphone import Microphone
 from sayso.audio.vad import Vad
@@ -155,8 +156,17 @@ def make_contract(config: Config, instance: str) -> Contract:
 
 def make_discovery(config: Config, contract: Contract, intents: Sequence[str]) -> Discovery:
     """Given the settings and the intents that can come out, return Sayso's entry at Home Assistant."""
-    settings = HomeAssistantSettings(**config.home_assistant.model_dump())
+    settings = HomeAssistantSettings(**config.home_assistant.model_dump(include={"discovery", "prefix", "name"}))
     return Discovery(HomeAssistant(contract, settings, __version__, tuple(intents)))
+
+
+def assist_settings(config: Config, language: str) -> AssistSettings:
+    """Given the settings and the language of the commands, return how they are handed to Home Assistant.
+
+    Raise ConfigError where that can't be.
+    """
+    home = config.home_assistant
+    return AssistSettings(home.intents, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live)
 
 
 def make_conversation(config: Config, contract: Contract, meaning: Callable[[str], Optional[Command]]) -> Conversation:

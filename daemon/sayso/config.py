@@ -232,6 +232,14 @@ class HomeAssistantConfig(_Section):
         description="Home Assistant's own setting, `discovery prefix`",
     )
     name: str = Field(default="", description="name of the device there; empty: made from [mqtt] site")
+    intents: bool = Field(default=False, description="hand commands to its conversation API, which acts on them")
+    url: str = Field(default="", description="its address for that, e.g. http://homeassistant.local:8123")
+    token_file: str = Field(
+        default="",
+        description="file whose first line is a long-lived access token; empty: systemd's credential"
+        " home-assistant-token",
+    )
+    ca_file: str = Field(default="", description="certificate authorities (PEM) for https; empty: the system's")
 
 
 class HermesConfig(_Section):

@@ -77,6 +77,12 @@ class BrokerError(SaysoError):
     exit_code = 76  # EX_PROTOCOL
 
 
+class HandOverError(SaysoError):
+    """Home Assistant was not told of a command, or could not act on it."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
 class NoteError(SaysoError):
     """What the running daemon has noted down can't be read."""
 

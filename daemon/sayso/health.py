@@ -78,6 +78,8 @@ class Record:
         self._started = time.monotonic()
         self._utterances = 0
         self._commands = 0
+        self._handed_over = 0
+        self._not_handed_over = 0
         self._rejections: Counter[str] = Counter()
         self._latencies: Deque[float] = deque(maxlen=LATENCIES)
 
@@ -89,6 +91,11 @@ class Record:
             self._latencies.append(outcome.timings.delay + outcome.timings.final)
         else:
             self._rejections[outcome.reason] += 1
+
+    def add_hand_over(self, failed: bool) -> None:
+        """Count a command that Home Assistant acted on, or did not."""
+        self._handed_over += not failed
+        self._not_handed_over += failed
 
     def health(self, dropped: int, reconnects: int) -> Health:
         """Given what the broker's connection counted, return all of it."""
@@ -106,6 +113,8 @@ class Record:
             load=os.getloadavg()[0],
             memory=_resident_mebibytes(),
             temperature=_temperature(),
+            handed_over=self._handed_over,
+            not_handed_over=self._not_handed_over,
         )
 
 

@@ -343,6 +343,10 @@ class Health:
     """Resident memory of the process [MiB]."""
     temperature: float | None = None
     """Of the processor [°C]; None where the machine doesn't tell."""
+    handed_over: int = 0
+    """Commands that Home Assistant's conversation API acted on."""
+    not_handed_over: int = 0
+    """Commands that it did not."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from typing import Callable, Iterable, Optional
 from sayso import __version__, health, journal
 from sayso.assembly import (
     Model,
+    assist_settings,
     load_grammar,
     load_model,
     make_contract,
@@ -36,6 +37,7 @@ from sayso.assembly import (
     make_recognizer,
     mqtt_settings,
 )
+from sayso.assist import Assist
 from sayso.config import Config
 from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
@@ -84,6 +86,10 @@ class Service:
         self._conversation = make_conversation(config, self._contract, self._sentences.meaning)
         self._listening = Listening(config.listening.mode, bool(config.listening.wake_phrases), self._conversation)
         self._decisions = make_decisions(config)
+        language = self._model.bundle.manifest.language
+        self._assist = Assist(
+            assist_settings(config, language), lambda line: self._inbox.put(lambda: self._handed_over(line))
+        )
         self._discovery = make_discovery(config, self._contract, self._sentences.intents)
         requests = [self._contract.topic(one.name) for one in TOPICS if _is_heard(one)]
         self._broker = Broker(
@@ -109,6 +115,7 @@ class Service:
         self._failure: Optional[BaseException] = None
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
+        self._hand_over_error = ""
         self._watchdog = health.Watchdog(
             {"capture": lambda: self._microphone.progress, "worker": lambda: self._worker.turns}
         )
@@ -318,12 +325,23 @@ class Service:
             return
         if isinstance(heard, Command):
             self._listening.answer()
+            if not heard.repeated:
+                self._assist.hand_over(heard.text)
         self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 
     def _say(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self._broker.publish(message)
+
+    def _handed_over(self, error: str) -> None:
+        """Given how Home Assistant took a command (empty: well), count and show it."""
+        self._record.add_hand_over(failed=bool(error))
+        if error:
+            self._complain(error, level=logging.WARNING)
+        elif self._state.last_error == self._hand_over_error:
+            self._state = replace(self._state, last_error="")
+        self._hand_over_error = error
 
     # The sentences.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Callable
 
 import pytest
@@ -50,6 +51,21 @@ def test_switched_off_it_takes_back_what_was_introduced_before(
     until(lambda: listener.last(ENTRY) == "", "the entry being taken back")
     until(lambda: is_listening(listener), "listening")
     assert len(listener.all(ENTRY)) == 2
+
+
+def test_a_command_that_could_not_be_handed_to_home_assistant_is_shown(
+    start: Callable[..., House], broker: PrivateBroker, listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("ey.secret")
+    more = f'[home_assistant]\nintents = true\nurl = "http://127.0.0.1:1"\ntoken_file = "{tmp_path}/token"\n'
+    house = start(broker.port, more=more)
+    until(lambda: is_listening(listener), "listening")
+    house.say("cancel_timer")
+    error = until(lambda: listener.last("state")["last_error"], "an error")
+    assert error.startswith("http://127.0.0.1:1: not handed over to Home Assistant: connection refused")
+    until(listener.commands, "the command all the same")
+    assert house.log.read_text().count("not handed over") == 1
+    assert "ey.secret" not in house.log.read_text()
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Callable, List, Optional
 
 import click
 
-from sayso.assembly import Model, load_grammar, load_model, mqtt_settings
+from sayso.assembly import Model, assist_settings, load_grammar, load_model, mqtt_settings
+from sayso.assist import greet
 from sayso.audio.device import find_device, list_devices
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.config import Config
@@ -50,6 +51,8 @@ def check(context: click.Context, commands: Optional[Path], model: Optional[Path
     if loaded:
         examine("sentences", lambda: _sentences(config, loaded[0]))
     examine("microphone", lambda: _microphone(config))
+    if config.home_assistant.intents:
+        examine("home assistant", lambda: _home_assistant(config))
     _show(findings, as_json)
     if error is not None:
         context.exit(error.exit_code)
@@ -71,6 +74,12 @@ def _microphone(config: Config) -> str:
     return f"{device.name}, {device.rate} Hz, {device.channels} channels"
 
 
+def _home_assistant(config: Config) -> str:
+    settings = assist_settings(config, "en")
+    greet(settings)
+    return f"{settings.address} takes commands"
+
+
 def _sentences(config: Config, model: Model) -> str:
     grammar = load_grammar(config, model.bundle)
     guessed = sorted(word for word, said in grammar.pronunciations.items() if said.source == "guessed")
@@ -87,4 +96,4 @@ def _show(findings: List[Finding], as_json: bool) -> None:
         return
     for one in findings:
         mark = click.style("ok", "green") if one.ok else click.style("no", "red")
-        click.echo(f"{mark}  {one.what:<10}  {one.detail}")
+        click.echo(f"{mark}  {one.what:<14}  {one.detail}")

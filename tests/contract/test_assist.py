@@ -1,0 +1,228 @@
+"""Commands handed to Home Assistant's conversation API over real HTTP: at once, once, and with a line when it fails."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Iterator
+
+import pytest
+from certificates import Authority
+from house import until
+
+from sayso.assist import Assist, AssistSettings, greet, say
+from sayso.errors import ConfigError, HandOverError
+
+TOKEN = "ey.long.lived"  # noqa: S105 - of a house that stands for a second
+DONE = {"response": {"response_type": "action_done", "speech": {"plain": {"speech": "Turned on the light"}}}}
+FAILED = {"response": {"response_type": "error", "speech": {"plain": {"speech": "No light\n\x1b[2J called bed"}}}}
+
+
+class House(ThreadingHTTPServer):
+    """A web server that answers as Home Assistant does, and remembers what it was told."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Door)
+        self.told: list[dict[str, Any]] = []
+        self.answer: Any = DONE
+        self.status = 200
+        self.pause = {"GET": 0.0, "POST": 0.0}
+        self.scheme = "http"
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that has hung up is no matter."""
+
+
+class _Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: House
+
+    def do_GET(self) -> None:
+        self._reply({"message": "API running."} if self.path == "/api/" else None)
+
+    def do_POST(self) -> None:
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.told.append(said)
+        self._reply(self.server.answer if self.path == "/api/conversation/process" else None)
+
+    def _reply(self, answer: Any) -> None:
+        time.sleep(self.server.pause[self.command])
+        status = self.server.status
+        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+            status = 401
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(404 if answer is None else status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with House() as house:
+        yield house
+        house.shutdown()
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\n")
+    return path
+
+
+def settings(house: House | str, token: Path, **more: Any) -> AssistSettings:
+    url = house if isinstance(house, str) else house.url
+    return AssistSettings(enabled=True, url=url, token_file=str(token), **{"time_to_live": 0.5, **more})
+
+
+def hand_over(where: AssistSettings, text: str = "turn on the bed light") -> str:
+    """Hand a command over; return the line that came of it, empty if all went well."""
+    lines: list[str] = []
+    Assist(where, lines.append).hand_over(text)
+    until(lambda: lines, "an end of it")
+    assert all(line.isprintable() and TOKEN not in line for line in lines)
+    return lines[0]
+
+
+def test_the_words_of_a_command_arrive_in_its_language(house: House, token: Path) -> None:
+    assert hand_over(settings(house, token)) == ""
+    assert house.told == [{"text": "turn on the bed light", "language": "en"}]
+
+
+def test_what_home_assistant_could_not_do_is_one_line(house: House, token: Path) -> None:
+    house.answer = FAILED
+    line = hand_over(settings(house, token))
+    assert line.startswith(f"{house.url}: not handed over to Home Assistant: it was not done: No light")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "part"),
+    [
+        (401, DONE, "does not accept the token"),
+        (404, DONE, "has no conversation API"),
+        (500, DONE, "answers with error 500"),
+        (200, [], "no Home Assistant there"),
+        (200, b"<html>", "no Home Assistant there"),
+        (200, {"hello": 1}, "none of a conversation's"),
+        (200, b"[" * 50_000, "no Home Assistant there"),
+    ],
+)
+def test_other_answers_are_said(house: House, token: Path, status: int, answer: Any, part: str) -> None:
+    house.status, house.answer = status, answer
+    assert part in hand_over(settings(house, token))
+
+
+def test_a_house_that_hangs_is_told_nothing_then_or_later(house: House, token: Path) -> None:
+    house.pause["GET"] = 1.0
+    assert "no answer in time" in hand_over(settings(house, token))
+    house.pause["GET"] = 0.0
+    assert hand_over(settings(house, token), "fresh") == ""
+    time.sleep(1.0)
+    assert [said["text"] for said in house.told] == ["fresh"]
+
+
+def test_a_port_that_is_open_and_silent_is_given_up(token: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        where = settings(f"http://127.0.0.1:{silent.getsockname()[1]}", token)
+        assert "no answer in time" in hand_over(where)
+
+
+def test_what_is_done_slowly_is_not_done_twice(
+    house: House, token: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sayso.assist.ANSWER_SECONDS", 0.5)
+    house.pause["POST"] = 1.5
+    assert "no answer in time" in hand_over(settings(house, token))
+    assert len(house.told) == 1
+
+
+def test_a_command_that_is_not_fresh_any_more_is_not_told(house: House, token: Path) -> None:
+    with pytest.raises(HandOverError, match="no answer in time"):
+        say(settings(house, token), "late", time.monotonic() - 1.0)
+    assert house.told == []
+
+
+def test_only_so_many_wait_at_once(house: House, token: Path) -> None:
+    house.pause["POST"] = 0.5
+    lines: list[str] = []
+    assist = Assist(settings(house, token, time_to_live=5.0), lines.append)
+    for number in range(6):
+        assist.hand_over(f"command {number}")
+    until(lambda: len(lines) == 6, "six ends")
+    assert sum("commands wait for their answers" in line for line in lines) == 2
+    assert lines.count("") == 4
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [("http://127.0.0.1:1", "connection refused"), ("http://no-such-host.invalid", "the host name is unknown")],
+)
+def test_a_house_that_is_not_there_is_said(url: str, part: str, token: Path) -> None:
+    line = hand_over(settings(url, token, time_to_live=20.0))
+    assert line.startswith(f"{url}: ")
+    assert part in line
+
+
+def test_a_token_that_can_not_be_read_is_named(house: House, tmp_path: Path) -> None:
+    path = tmp_path / "nowhere"
+    assert hand_over(settings(house, path)).startswith(f"{path}: holds no token")
+
+
+def test_a_systemd_credential_is_a_token(house: House, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token.rename(token.with_name("home-assistant-token"))
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(token.parent))
+    assert hand_over(AssistSettings(True, house.url)) == ""
+
+
+def test_https_needs_an_authority_that_is_trusted(house: House, token: Path, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "house")
+    server = authority.sign("server", "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.cert, server.key)
+    house.socket = context.wrap_socket(house.socket, server_side=True)
+    house.scheme = "https"
+    assert "its certificate is not trusted" in hand_over(settings(house, token, time_to_live=5.0))
+    assert house.told == []
+    greet(settings(house, token, ca_file=str(authority.cert), time_to_live=5.0))
+
+
+def test_switched_off_it_says_nothing(house: House, token: Path) -> None:
+    lines: list[str] = []
+    Assist(AssistSettings(url=house.url, token_file=str(token)), lines.append).hand_over("lights on")
+    time.sleep(0.1)
+    assert (house.told, lines) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("key", "given"),
+    [
+        ("url", {"url": ""}),
+        ("url", {"url": "homeassistant.local:8123"}),
+        ("url", {"url": "http://user:secret@home"}),
+        ("url", {"url": "http://home:port"}),
+        ("token_file", {"url": "http://home"}),
+    ],
+)
+def test_settings_that_can_not_work_are_named(
+    key: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(ConfigError, match=rf"^\[home_assistant\] {key}: ") as caught:
+        AssistSettings(enabled=True, **given)
+    assert "secret" not in str(caught.value)
