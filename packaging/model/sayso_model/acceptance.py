@@ -30,7 +30,7 @@ from sayso.recognition.interpret import read_tags
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard
 from sayso_model import shards
 from sayso_model.places import REPOSITORY, SHARDS
-from sayso_model.surroundings import Surroundings
+from sayso_model.surroundings import LEAD, Surroundings, last_speech
 
 Sound = npt.NDArray[np.int16]
 Meant = tuple[str, dict[str, object]]
@@ -167,7 +167,7 @@ def main() -> None:
     config = read_config(REPOSITORY / "config" / "sayso.toml")
     model = load_model(config)
     table = Table(title=f"{model.bundle.label}, int8, through the shipped path")
-    for title in ("what", "condition", "accepted", "of", "%", "95 % interval", "top choice %"):
+    for title in ("what", "condition", "accepted", "of", "%", "95 % interval", "top choice %", "ms after, 50 / 95 %"):
         table.add_column(title)
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -177,9 +177,12 @@ def main() -> None:
             for condition in options.conditions.split(","):
                 trials = suite.trials[:: max(1, -(-len(suite.trials) // options.most))]
                 hits = tops = 0
+                delays: list[float] = []
                 for number, trial in enumerate(trials):
                     found = shipped.outcomes(surroundings(trial.samples, condition, number))
-                    hits += accepted(shipped.meanings(trial.said), found)
+                    if accepted(shipped.meanings(trial.said), found):
+                        hits += 1
+                        delays += _delays(trial, found)
                     tops += topmost(trial.said, found)
                     rows += _rows(shipped, suite.name, condition, trial, found)
                 low, high = wilson(hits, len(trials))
@@ -187,6 +190,7 @@ def main() -> None:
                 table.add_row(
                     suite.name, condition, str(hits), str(len(trials)), f"{hits * share:.1f}",
                     f"{low * 100:.1f} to {high * 100:.1f}", f"{tops * share:.1f}",
+                    " / ".join(f"{np.quantile(delays or [0.0], part) * 1000:.0f}" for part in (0.5, 0.95)),
                 )  # fmt: skip
         Console().print(table)
         if options.what != "commands":
@@ -212,6 +216,12 @@ def _refuse(shipped: Shipped, surroundings: Surroundings, most: int) -> Iterator
             yield from _rows(shipped, name, "clean", trial, found)
         table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")
     Console().print(table)
+
+
+def _delays(trial: Trial, found: Sequence[Heard]) -> Iterator[float]:
+    """Given a trial that came out right, yield how long after its last sound the command was decided [s]."""
+    last = int(LEAD * SAMPLE_RATE) + last_speech(trial.samples)
+    yield from ((one.decided - last) / SAMPLE_RATE for one in found if isinstance(one, Command))
 
 
 def _rows(
