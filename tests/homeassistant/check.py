@@ -1,7 +1,8 @@
 """Whether a real Home Assistant takes Sayso in: its device, entities, events, triggers and controls.
 
-What the daemon would say is said through its own connection and its own messages, to a real broker;
-what Home Assistant makes of it is read back through its REST and websocket APIs.
+First, what the daemon would say is said through its own connection and its own messages, to a real broker: every
+entity, also those of which a test can't make the daemon speak. Then the daemon itself listens, and is spoken to (see
+spoken.py). What Home Assistant makes of it is read back through its REST and websocket APIs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from house_assistant import HouseAssistant
 from private_broker import PrivateBroker
+from spoken import speak
 
 from sayso.mqtt import requests
 from sayso.mqtt.broker import Broker
@@ -226,6 +228,7 @@ async def main() -> None:
         print("starting Home Assistant")
         async with HouseAssistant(broker.port) as house:
             await check(house, broker.port)
+            await speak(house, broker.port)
     print("Home Assistant takes Sayso in")
 
 

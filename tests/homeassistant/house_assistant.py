@@ -36,6 +36,15 @@ api:
 websocket_api:
 config:
 automation:
+conversation:
+input_boolean:
+  bolt:
+lock:
+  - platform: template
+    name: Front Door
+    value_template: "{{{{ is_state('input_boolean.bolt', 'on') }}}}"
+    lock: {{action: input_boolean.turn_on, target: {{entity_id: input_boolean.bolt}}}}
+    unlock: {{action: input_boolean.turn_off, target: {{entity_id: input_boolean.bolt}}}}
 logger:
   default: warning
 """
@@ -136,8 +145,18 @@ class HouseAssistant:
         return value
 
     @property
+    def url(self) -> str:
+        """Return where its web server is."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def token(self) -> str:
+        """Return a long-lived access token of its owner's."""
+        return self._token
+
+    @property
     def _address(self) -> str:
-        return f"http://127.0.0.1:{self._port}/api"
+        return f"{self.url}/api"
 
     async def _running(self) -> bool:
         try:
