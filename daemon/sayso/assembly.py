@@ -39,11 +39,12 @@ from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
 from sayso.recognition.interpret import Calibration, Logistic
-from sayso.recognition.opinion import Opinion
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
+from sayso.recognition.scorer import Transcriber
 from sayso.recognition.tflite import TfliteNetwork, streaming
 from sayso.records import Command
+from sayso.second_opinion import make_opinion
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class Model:
 
     bundle: Bundle
     network: HandOver
+    transcriber: Optional[Transcriber] = None
+    """Who is asked for a second opinion on commands, if anybody."""
 
     @property
     def accelerator(self) -> str:
@@ -72,7 +75,21 @@ def load_model(config: Config) -> Model:
     """Given the settings, return the model they ask for. Raise ModelError or AcceleratorError."""
     bundle = configured_bundle(config)
     cpu = TfliteNetwork(bundle.model, bundle, config.model.threads)
-    return Model(bundle, HandOver(cpu, bundle, config.model.accelerator, config.model.device))
+    transcriber = make_transcriber(config, bundle)
+    return Model(bundle, HandOver(cpu, bundle, config.model.accelerator, config.model.device), transcriber)
+
+
+def make_transcriber(config: Config, bundle: Bundle) -> Optional[Transcriber]:
+    """Given the settings and a bundle, return what transcribes by a language model, if that is wanted.
+
+    Raise ModelError.
+    """
+    if not config.scorer.path:
+        return None
+    from sayso.scorers import open_transcriber  # here: hardly anybody has one
+
+    settings = BeamSettings(**config.scorer.model_dump(exclude={"path"}))
+    return open_transcriber(bundle, Path(config.scorer.path), settings)
 
 
 def phonology(bundle: Bundle) -> Phonology:
@@ -124,18 +141,8 @@ def make_recognizer(
     if decoding.calibration is not None:
         fitted = {name: Logistic(**weights) for name, weights in decoding.calibration.model_dump().items()}
         settings = replace(settings, calibration=Calibration(**fitted))
-    opinion = second_opinion(config, model.bundle, grammar)
+    opinion = make_opinion(model.transcriber, grammar) if model.transcriber else None
     return Recognizer(model.network, grammar.graph, settings, time.perf_counter, opinion)
-
-
-def second_opinion(config: Config, bundle: Bundle, grammar: Grammar) -> Optional[Opinion]:
-    """Given the settings, a model and a grammar, return who is asked about commands, if anybody. Raise ModelError."""
-    if not config.scorer.path:
-        return None
-    from sayso.second_opinion import make_opinion  # here: hardly anybody has one
-
-    settings = BeamSettings(**config.scorer.model_dump(exclude={"path"}))
-    return make_opinion(bundle, grammar, Path(config.scorer.path), settings)
 
 
 def make_microphone(config: Config) -> Microphone:
