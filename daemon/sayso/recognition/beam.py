@@ -55,6 +55,12 @@ def best_texts(found: Iterable[Transcript], most: int) -> List[Transcript]:
     return list(texts.values())[:most]
 
 
+def _either(first: float, second: float) -> float:
+    """Given the logarithms of two probabilities, return that of their sum; numpy's own is slow for single numbers."""
+    high, low = (first, second) if first > second else (second, first)
+    return high if low == _NEVER else high + math.log1p(math.exp(low - high))
+
+
 @dataclass
 class _Scores:
     """What is known of a text at a step: by sound, ending in a blank or in its last letter, and by its words."""
@@ -65,7 +71,7 @@ class _Scores:
 
     @property
     def sound(self) -> float:
-        return float(np.logaddexp(self.blank, self.letter))
+        return _either(self.blank, self.letter)
 
     @property
     def total(self) -> float:
@@ -89,10 +95,11 @@ class BeamSearch:
     def transcribe(self, log_probs: npt.NDArray[np.float32], most: int = 1) -> List[Transcript]:
         """Given float32 [steps, labels], return up to so many texts, the best first."""
         beam: Dict[str, _Scores] = {"": _Scores(blank=0.0)}
+        self._language.clear()
         floor = math.log(self._settings.least)
         for row in log_probs.astype(np.float64):
             letters = np.flatnonzero(row[:-1] > floor).tolist()
-            beam = self._widest(self._step(beam, row, letters))
+            beam = self._widest(self._step(beam, row.tolist(), letters))
         ended = [(text, self._ended(text, scores)) for text, scores in beam.items()]
         found = sorted((one for one in ended if one[1] > _NEVER), key=lambda one: -one[1])
         return best_texts((Transcript(text.strip(), score) for text, score in found), most)
@@ -103,23 +110,24 @@ class BeamSearch:
         kept = sorted(beam, key=lambda text: -beam[text].total)[: self._settings.beam]
         return {text: beam[text] for text in kept}
 
-    def _step(
-        self, beam: Mapping[str, _Scores], row: npt.NDArray[np.float64], letters: Sequence[int]
-    ) -> Dict[str, _Scores]:
+    def _step(self, beam: Mapping[str, _Scores], row: Sequence[float], letters: Sequence[int]) -> Dict[str, _Scores]:
         after: Dict[str, _Scores] = {}
         for text, scores in beam.items():
+            heard = scores.sound
             stays = after.setdefault(text, _Scores(language=scores.language))
-            stays.blank = float(np.logaddexp(stays.blank, scores.sound + row[-1]))
+            stays.blank = _either(stays.blank, heard + row[-1])
             for place in letters:
-                letter, sound = self._alphabet[place], scores.sound
+                letter, sound = self._alphabet[place], heard
                 if text.endswith(letter):
                     # The same letter again is one letter held, or, after a blank, a second one.
-                    stays.letter = float(np.logaddexp(stays.letter, scores.letter + row[place]))
+                    stays.letter = _either(stays.letter, scores.letter + row[place])
                     sound = scores.blank
-                longer = text + letter
                 if sound > _NEVER and self._may_follow(text, letter):
-                    grown = after.setdefault(longer, _Scores(language=self._weigh(longer)))
-                    grown.letter = float(np.logaddexp(grown.letter, sound + row[place]))
+                    longer = text + letter
+                    grown = after.get(longer)
+                    if grown is None:
+                        grown = after[longer] = _Scores(language=self._weigh(longer))
+                    grown.letter = _either(grown.letter, sound + row[place])
         return after
 
     def _may_follow(self, text: str, letter: str) -> bool:
