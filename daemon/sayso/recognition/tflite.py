@@ -88,7 +88,9 @@ def _interpreter(path: Path, threads: int, delegate: Any) -> Any:
     if pycoral:
         return pycoral.make_interpreter(str(path), delegate=delegate)
     delegates = None if delegate is None else [delegate]
-    return _runtime().Interpreter(model_path=str(path), num_threads=threads, experimental_delegates=delegates)
+    # Its bytes, not its path: by path the file would be mapped, and the process die of whoever truncates it.
+    content = path.read_bytes()
+    return _runtime().Interpreter(model_content=content, num_threads=threads, experimental_delegates=delegates)
 
 
 class TfliteNetwork:
