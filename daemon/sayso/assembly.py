@@ -180,7 +180,7 @@ def make_conversation(config: Config, contract: Contract, meaning: Callable[[str
     """Given the settings and what a text means, return Sayso's part in Hermes. Raise ConfigError for a wrong site."""
     values: Dict[str, Any] = config.hermes.model_dump(exclude={"sites", "timeout"})
     hermes = Hermes(contract, HermesSettings(**values, sites=tuple(config.hermes.sites)))
-    return Conversation(hermes, config.hermes.timeout, meaning)
+    return Conversation(hermes, config.hermes.timeout, meaning, 1.0 - config.listening.wake_confidence)
 
 
 def make_decisions(config: Config) -> Decisions:

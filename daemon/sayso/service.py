@@ -322,6 +322,7 @@ class Service:
         journal.tell(heard, stamp.id)
         self._decisions.add(heard, stamp.id, stamp.now, self._sentences.threshold(heard, self._state.min_confidence))
         if isinstance(heard, Wake):
+            self._say(self._conversation.woken(heard))
             return
         if isinstance(heard, Command):
             self._listening.answer()

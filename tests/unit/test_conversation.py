@@ -11,7 +11,7 @@ from sayso.errors import BrokerError
 from sayso.mqtt.contract import Contract, Stamp
 from sayso.mqtt.conversation import LONGEST_SENTENCE, Conversation, Messages
 from sayso.mqtt.hermes import Hermes, HermesSettings
-from sayso.records import Command, Rejection
+from sayso.records import Command, Rejection, Wake
 
 STAMP = Stamp("0f8e7d6c5b4a", heard=1_795_262_400.0, now=1_795_262_400.05)
 COMMAND = Command("lights on", "HassTurnOn", {}, {}, 0.9, start=0, end=16_000, decided=20_000)
@@ -139,3 +139,17 @@ def test_disabled_it_neither_hears_nor_speaks() -> None:
     sayso = Flow(enabled=False).sayso
     assert sayso.subscriptions == ()
     assert sayso.answer(COMMAND, STAMP) == ()
+
+
+def test_a_wake_phrase_is_told_unless_somebody_asked_for_silence() -> None:
+    flow = Flow()
+    wake = Wake("hey house", 0.9, start=0, end=16_000, decided=16_000)
+    (message,) = flow.sayso.woken(wake)
+    assert message.topic == "hermes/hotword/hey house/detected"
+    assert json.loads(message.payload)["modelId"] == "hey house"
+    flow.sends("hotword/toggleOff", reason="dialogueSession")
+    assert flow.sayso.woken(wake) == ()
+    assert not flow.sayso.silenced
+    flow.sends("hotword/toggleOn", reason="dialogueSession")
+    assert flow.sayso.woken(wake)
+    assert Flow(enabled=False).sayso.woken(wake) == ()

@@ -10,7 +10,7 @@ from typing import Callable
 
 from sayso.mqtt.contract import Stamp
 from sayso.mqtt.hermes import SUBSCRIPTIONS, Hermes, Query, Session, StartListening, StopListening
-from sayso.records import Command, Message, Outcome
+from sayso.records import Command, Message, Outcome, Wake
 
 NOBODY_SPOKE = ("no_speech", "too_short")
 """Rejections of a noise; whoever asked still waits for somebody to speak."""
@@ -24,14 +24,19 @@ Messages = tuple[Message, ...]
 class Conversation:
     """One daemon's part in Hermes. With Hermes disabled it hears and says nothing."""
 
-    def __init__(self, hermes: Hermes, timeout: float, meaning: Callable[[str], Command | None]) -> None:
-        """Given how to speak, how long to listen for nothing [s], and what a text means, take part."""
+    def __init__(
+        self, hermes: Hermes, timeout: float, meaning: Callable[[str], Command | None], sensitivity: float = 0.5
+    ) -> None:
+        """Given how to speak, how long to listen for nothing [s], what a text means, and how easily a wake phrase is
+        believed (0 to 1), take part."""
         self._hermes = hermes
         self._timeout = timeout
         self._meaning = meaning
         self._session: Session | None = None
         self._until = 0.0
         self._reasons: frozenset[str] = frozenset()
+        self._sensitivity = sensitivity
+        self._unwakeable: frozenset[str] = frozenset()
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
@@ -65,7 +70,15 @@ class Conversation:
             return self.end() if self._session and ask.session.id in ("", self._session.id) else ()
         if ask is not None and ask.part == "asr":
             self._reasons = ask.applied(self._reasons)
+        elif ask is not None:
+            self._unwakeable = ask.applied(self._unwakeable)
         return ()
+
+    def woken(self, wake: Wake) -> Messages:
+        """Given a wake phrase just heard, return what Hermes says of it; nothing while somebody asked for that."""
+        if not self._hermes.settings.enabled or self._unwakeable:
+            return ()
+        return (self._hermes.detected(wake.phrase, self._sensitivity),)
 
     def answer(self, outcome: Outcome, stamp: Stamp) -> Messages:
         """Given what was said, return what Hermes says of it; it answers the open session, if there is one."""

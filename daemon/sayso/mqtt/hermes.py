@@ -25,6 +25,9 @@ MAX_PAYLOAD = 16 * 1024
 MAX_TEXT = 500
 """Characters of anything that is given back: text, ids."""
 
+MAX_REASONS = 16
+"""Reasons to be silent that are remembered; flows have four."""
+
 _DEFAULT_SITE = "default"
 
 _UNSAFE = re.compile(r"[+#/\x00-\x1f\ud800-\udfff]")
@@ -89,7 +92,7 @@ class Toggle:
     def applied(self, off: frozenset[str]) -> frozenset[str]:
         """Given the reasons for which the part is off, return those that hold now; it works when there is none."""
         if not self.on:
-            return off | {self.reason}
+            return off | {self.reason} if len(off) < MAX_REASONS else off
         return off - {self.reason} if self.reason else frozenset()
 
 
