@@ -26,6 +26,7 @@ from sayso.decisions import Decisions, own_folder
 from sayso.grammar.cache import GraphCache, own_cache_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.house import House
+from sayso.keeping import Keeping, audio_folder
 from sayso.mqtt.contract import Contract
 from sayso.mqtt.conversation import Conversation
 from sayso.mqtt.discovery import Discovery
@@ -181,6 +182,13 @@ def make_conversation(config: Config, contract: Contract, meaning: Callable[[str
     values: Dict[str, Any] = config.hermes.model_dump(exclude={"sites", "timeout"})
     hermes = Hermes(contract, HermesSettings(**values, sites=tuple(config.hermes.sites)))
     return Conversation(hermes, config.hermes.timeout, meaning, 1.0 - config.listening.wake_confidence)
+
+
+def make_keeping(config: Config) -> Keeping:
+    """Given the settings, return who keeps sound for debugging: nobody, unless it was asked for."""
+    debug = config.debug
+    folder = audio_folder(os.environ)
+    return Keeping(folder, debug.keep_audio, debug.keep_audio_size, config.gate.longest, time.time())
 
 
 def make_decisions(config: Config) -> Decisions:

@@ -270,6 +270,19 @@ class LogConfig(_Section):
     )
 
 
+class DebugConfig(_Section):
+    """For finding out why it hears badly. Whoever is in the room should know."""
+
+    keep_audio: float = Field(
+        default=0.0,
+        ge=0,
+        le=72,
+        description="for so long after the start the sound of utterances is written to the state folder, below"
+        " `audio`, and removed when it is as old [h]; the state topic says so; 0: never, and what is there is removed",
+    )
+    keep_audio_size: float = Field(default=20.0, ge=1, le=1000, description="at most so much; the oldest goes [MiB]")
+
+
 class Config(_Section):
     """All of sayso.toml."""
 
@@ -286,6 +299,7 @@ class Config(_Section):
     home_assistant: HomeAssistantConfig = Field(default_factory=HomeAssistantConfig)
     hermes: HermesConfig = Field(default_factory=HermesConfig)
     log: LogConfig = Field(default_factory=LogConfig)
+    debug: DebugConfig = Field(default_factory=DebugConfig)
 
 
 def read_config(path: Optional[Path]) -> Config:

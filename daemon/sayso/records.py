@@ -299,6 +299,8 @@ class State:
     """What the network took of late for a chunk of sound, wherever it runs [ms]; not renewed while somebody speaks."""
     last_error: str = ""
     """The newest error as one line; empty when all is well."""
+    keeps_audio: str = ""
+    """Until when the sound of utterances is written down for debugging (ISO 8601); empty: it is not."""
     answer: Answer | None = None
     """To the newest request; None before the first."""
 

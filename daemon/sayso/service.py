@@ -32,6 +32,7 @@ from sayso.assembly import (
     make_conversation,
     make_decisions,
     make_discovery,
+    make_keeping,
     make_microphone,
     make_pipeline,
     make_recognizer,
@@ -110,7 +111,8 @@ class Service:
             live=lambda live: self._broker.publish(self._contract.live(live, time.time())),
             died=lambda error: self._inbox.put(lambda: self._fail(error)),
         )
-        self._worker = Worker(self._microphone.read, self._pipeline, config.mqtt.partial, ears)
+        self._keeping = make_keeping(config)
+        self._worker = Worker(self._keeping.through(self._microphone.read), self._pipeline, config.mqtt.partial, ears)
         self._stop = threading.Event()
         self._failure: Optional[BaseException] = None
         self._ready = False
@@ -200,6 +202,7 @@ class Service:
             microphone=self._listening.why_shut or status,
             listening=status.startswith("ok"),
             hearing=self._pipeline.hearing,
+            keeps_audio=self._keeping.until(time.time()),
             accelerator=self._model.accelerator,
             chunk_ms=self._state.chunk_ms if self._pipeline.hearing else round(self._model.network.chunk_ms, 1),
         )
@@ -219,6 +222,7 @@ class Service:
         return f"microphone {self._state.microphone}; {self._state.grammar}; {self._state.accelerator}; {broker}"
 
     def _tell_health(self) -> None:
+        self._keeping.expire(time.time())
         counters = self._broker.counters
         report = self._record.health(counters.dropped, counters.reconnects)
         self._broker.publish(self._contract.health(report, time.time()))
@@ -376,6 +380,7 @@ class Service:
         stamp = Stamp(id=str(uuid.uuid4()), heard=now - late, now=now)
         event = self._contract.wake(heard, stamp) if isinstance(heard, Wake) else self._contract.outcome(heard, stamp)
         self._say([event, *self._discovery.events(heard, stamp)])
+        self._keeping.keep(heard, stamp.id, now)
         self._inbox.put(lambda: self._reflect(heard, stamp))
         if not isinstance(heard, Wake):
             self._record.add(heard)
