@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from sayso.errors import BrokerError, ConfigError
 from sayso.mqtt import requests
 from sayso.mqtt.contract import MAX_ALTERNATIVES, TOPICS, Contract, Stamp, Topic, iso
+from sayso.mqtt.reference import document, schema
 from sayso.records import Alternative, Answer, Command, Health, Live, Message, Rejection, State, Timings, Word, samples
 
 CONTRACT = Contract("kitchen", "1a2b3c4d")
@@ -39,10 +40,6 @@ STATE = State("0.1.0", True, False, "ok: USB Audio", "cpu: no Edge TPU found", "
 HEALTH = Health(61.5, 9, 7, {"not_a_command": 2}, 0, 0, 1, 83.0, 120.0, 0.4, 91.2, 48.3)
 
 
-def schema(topic: Topic) -> dict[str, Any]:
-    return json.loads(files("sayso.mqtt").joinpath("schema", topic.schema).read_text(encoding="utf-8"))
-
-
 def row(name: str) -> Topic:
     return next(topic for topic in TOPICS if topic.name == name)
 
@@ -63,6 +60,21 @@ def test_every_topic_has_a_valid_schema_and_no_schema_is_left_over() -> None:
         Draft202012Validator.check_schema(schema(topic))
     stored = {path.name for path in files("sayso.mqtt").joinpath("schema").iterdir()}
     assert stored == {topic.schema for topic in TOPICS}
+
+
+def test_every_field_has_a_meaning_and_every_payload_an_example() -> None:
+    for topic in TOPICS:
+        rules = schema(topic)
+        for example in rules["examples"]:
+            Draft202012Validator(rules).validate(example)
+            if topic.direction == "in":
+                requests.parse(topic.name, str(example).encode(), False)
+    assert "|  |" not in document()
+
+
+def test_the_written_contract_is_what_the_schemas_say() -> None:
+    written = files("sayso.mqtt").joinpath("CONTRACT.md").read_text(encoding="utf-8")
+    assert written == document(), "sayso contract > daemon/sayso/mqtt/CONTRACT.md"
 
 
 def test_a_command_says_what_was_said_when_and_until_when_it_holds() -> None:

@@ -16,6 +16,7 @@ from sayso.cli.bench import bench
 from sayso.cli.check import check
 from sayso.cli.commands import commands
 from sayso.cli.config import config
+from sayso.cli.contract import contract
 from sayso.cli.devices import devices
 from sayso.cli.doctor import doctor
 from sayso.cli.model import model
@@ -43,7 +44,9 @@ def sayso(context: click.Context, config_path: Optional[Path]) -> None:
     context.obj = config_path
 
 
-_COMMANDS = (run, monitor, recognize, score, why, check, commands, devices, config, model, bench, doctor, scorer)
+_COMMANDS = (
+    run, monitor, recognize, score, why, check, commands, devices, config, model, bench, doctor, scorer, contract,
+)  # fmt: skip
 for _command in _COMMANDS:
     sayso.add_command(_command)
 
