@@ -22,7 +22,6 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 import numpy.typing as npt
 import yaml
-from plot import Panel, figure
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -76,7 +75,7 @@ def main() -> None:
                 sys.exit(done.returncode)
             results.append(json.loads(done.stdout))
     if options.plot:
-        options.plot.write_text(_figure(results), encoding="utf-8")
+        _draw(results, options.plot)
     if options.json:
         print(json.dumps({"processor": platform.processor(), "results": results}, indent=2))
     else:
@@ -192,16 +191,19 @@ def _table(results: Sequence[Dict[str, Any]]) -> Table:
     return table
 
 
-def _figure(results: Sequence[Dict[str, Any]]) -> str:
+def _draw(results: Sequence[Dict[str, Any]], file: Path) -> None:
+    from plot import Panel, draw  # here: only who wants the figure needs matplotlib
+
     shown = {
         "compile_s": "compiling [s of processor time]",
         "states": "states of the decoding graph",
         "memory_mib": "memory of the process [MiB]",
         "decode_ms_per_s": "search [ms per s of sound]",
     }
-    return figure(
+    draw(
         [Panel(title, [(one["sentences"], one[key]) for one in results]) for key, title in shown.items()],
         "sentences",
+        file,
     )
 
 

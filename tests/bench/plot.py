@@ -1,17 +1,18 @@
 """A figure of several curves over one logarithmic axis, as SVG.
 
-Rule of this file: numbers in, text out; no library, because one figure needs none.
+Rule of this file: it draws numbers and computes none. The only one here that needs matplotlib (the extra `bench`).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
-from xml.sax.saxutils import escape
+from pathlib import Path
+from typing import Sequence, Tuple
 
-WIDTH, HEIGHT, MARGIN = 320, 220, 48
-"""Size of a panel and the space for its labels [px]."""
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+
+mpl.rcParams.update({"svg.hashsalt": "sayso", "svg.fonttype": "none", "font.size": 9})
 
 
 @dataclass(frozen=True)
@@ -23,59 +24,17 @@ class Panel:
     """x and y, above 0, x rising."""
 
 
-def figure(panels: Sequence[Panel], across: str, columns: int = 2) -> str:
-    """Given panels and what their x axis is, return them side by side as an SVG file."""
+def draw(panels: Sequence[Panel], across: str, file: Path, columns: int = 2) -> None:
+    """Given panels and what their x axis is, write them side by side into an SVG file."""
     rows = -(-len(panels) // columns)
-    width, height = columns * WIDTH, rows * HEIGHT
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="sans-serif" font-size="10">',
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-    ]
-    for number, panel in enumerate(panels):
-        left, top = number % columns * WIDTH, number // columns * HEIGHT
-        parts.append(f'<g transform="translate({left} {top})">')
-        parts += _panel(panel, across)
-        parts.append("</g>")
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def _panel(panel: Panel, across: str) -> List[str]:
-    xs, ys = [x for x, _ in panel.points], [y for _, y in panel.points]
-    x_decades, y_decades = _decades(xs), _decades(ys)
-
-    def place(x: float, y: float) -> Tuple[float, float]:
-        return (
-            MARGIN + (WIDTH - MARGIN - 12) * _share(x, x_decades),
-            HEIGHT - MARGIN - (HEIGHT - MARGIN - 28) * _share(y, y_decades),
-        )
-
-    low_x, high_x, low_y, high_y = *x_decades, *y_decades
-    parts = [f'<text x="{WIDTH / 2}" y="16" text-anchor="middle" font-size="12">{escape(panel.title)}</text>']
-    for power in range(low_x, high_x + 1):
-        x, bottom = place(10**power, 10**low_y)
-        parts.append(f'<line x1="{x:.1f}" y1="{bottom:.1f}" x2="{x:.1f}" y2="28" stroke="#ddd"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 14:.1f}" text-anchor="middle">{_power(power)}</text>')
-    for power in range(low_y, high_y + 1):
-        left, y = place(10**low_x, 10**power)
-        parts.append(f'<line x1="{left:.1f}" y1="{y:.1f}" x2="{WIDTH - 12}" y2="{y:.1f}" stroke="#ddd"/>')
-        parts.append(f'<text x="{left - 4:.1f}" y="{y + 3:.1f}" text-anchor="end">{_power(power)}</text>')
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, xs, ys))
-    parts.append(f'<polyline points="{path}" fill="none" stroke="#06c" stroke-width="1.5"/>')
-    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#06c"/>' for x, y in map(place, xs, ys)]
-    parts.append(f'<text x="{WIDTH / 2}" y="{HEIGHT - 14}" text-anchor="middle">{escape(across)}</text>')
-    return parts
-
-
-def _decades(values: Sequence[float]) -> Tuple[int, int]:
-    """Given numbers, return the powers of ten around them, two at least."""
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return low, max(high, low + 1)
-
-
-def _share(value: float, decades: Tuple[int, int]) -> float:
-    return (math.log10(value) - decades[0]) / (decades[1] - decades[0])
-
-
-def _power(power: int) -> str:
-    return f'10<tspan dy="-4" font-size="7">{power}</tspan>'
+    figure, axes = plt.subplots(rows, columns, figsize=(3.3 * columns, 2.4 * rows), squeeze=False)
+    for place in axes.flat[len(panels) :]:
+        place.set_visible(False)
+    for place, panel in zip(axes.flat, panels):
+        place.loglog(*zip(*panel.points), marker=".")
+        place.set_title(panel.title, fontsize=9)
+        place.set_xlabel(across)
+        place.grid(color="0.9")
+    figure.tight_layout()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    plt.close(figure)
