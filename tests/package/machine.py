@@ -120,6 +120,17 @@ class Machine:
     def _is_inside(self, pid: int) -> bool:
         return Path(f"/proc/{pid}/ns/pid").readlink() == Path(f"/proc/{self._init}/ns/pid").readlink()
 
+    @staticmethod
+    def _systemd(nspawn: int) -> int:
+        """Given systemd-nspawn's process, return its PID 1; 0 as long as only nspawn's own children come and go."""
+        for child in Path(f"/proc/{nspawn}/task/{nspawn}/children").read_text().split():
+            try:
+                if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
+                    return int(child)
+            except OSError:  # it has ended meanwhile
+                continue
+        return 0
+
     def _put(self, name: str, content: bytes, place: str) -> None:
         path = Path(self._folder.name) / name
         path.write_bytes(content)
@@ -133,12 +144,11 @@ class Machine:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         give_up = time.monotonic() + PATIENCE
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        while not (found := children.read_text().split()):
+        while not (found := self._systemd(self._process.pid)):
             assert self._process.poll() is None, "systemd-nspawn does not start"
             assert time.monotonic() < give_up, "systemd-nspawn starts nothing"
             time.sleep(0.1)
-        self._init = int(found[0])
+        self._init = found
         up = ("running", "degraded")
         self.until("systemctl is-system-running", lambda text: text.strip() in up, "systemd at work")
         self.run("systemctl start virtual-microphone.service room.service")
