@@ -113,6 +113,22 @@ def test_without_a_broker_it_listens_and_what_was_said_meanwhile_is_never_delive
     assert [command["text"] for command in listener.commands()] == ["what's the weather"]
 
 
+def test_what_is_said_to_a_broker_that_hangs_is_never_delivered(
+    house: House, listener: Listener, broker: PrivateBroker
+) -> None:
+    until(lambda: is_listening(listener), "listening")
+    broker.freeze()
+    try:
+        house.say("cancel_timer")
+        until(lambda: "sayso/home/command: not delivered" in house.log.read_text(), "the command to be dropped")
+    finally:
+        broker.thaw()
+    until(lambda: (listener.last("health") or {}).get("dropped"), "a dropped command")
+    house.say("whats_the_weather")
+    until(listener.commands, "a command")
+    assert [command["text"] for command in listener.commands()] == ["what's the weather"]
+
+
 def test_bad_settings_end_it_with_one_line(tmp_path: Path) -> None:
     settings = tmp_path / "sayso.toml"
     settings.write_text('[mqtt]\nhots = "x"\n')
