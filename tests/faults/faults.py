@@ -97,7 +97,7 @@ def broker_refuses() -> Seen:
         assert "wrong" not in scene.log(), "the password is in the log"
         secret.write_text("right\n")
         took = wait(lambda: "broker connected" in scene.log(), "a connection")
-        return f"goes on listening; the log says: {seen.split(': ', 1)[-1]}", took
+        return f"goes on listening; the log says: {_short(seen)}", took
 
 
 def accelerator_hangs() -> Seen:
@@ -147,7 +147,7 @@ def sentences_broken() -> Seen:
         assert scene.is_understood(), "the last good sentences are not at work"
         lights.write_text(good)
         took = wait(lambda: not scene.state("last_error"), "the mended file being read")
-        return f"the last good ones stay at work; the state topic says: {seen}", _understood(scene, took)
+        return f"the last good ones stay at work; the state topic says: {_short(seen)}", _understood(scene, took)
 
 
 def settings_broken() -> Seen:
@@ -381,8 +381,9 @@ def _needs_root() -> None:
 
 
 def _short(line: str) -> str:
-    """Given a line, return it without the folders of this run."""
-    return re.sub(r"/\S*/", "", line)[:150]
+    """Given a line, return it without its time and the folders of this run."""
+    plain = re.sub(r"^[\d-]+ [\d:,]+ \w+ [\w.]+: ", "", line)
+    return re.sub(r"/\S*/", "", plain)[:150]
 
 
 def chosen(words: list[str]) -> Iterator[Callable[[], Seen]]:
