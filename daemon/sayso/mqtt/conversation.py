@@ -12,8 +12,8 @@ from sayso.mqtt.contract import Stamp
 from sayso.mqtt.hermes import SUBSCRIPTIONS, Hermes, Query, Session, StartListening, StopListening
 from sayso.records import Command, Message, Outcome, Wake
 
-NOBODY_SPOKE = ("no_speech", "too_short")
-"""Rejections of a noise; whoever asked still waits for somebody to speak."""
+NOBODY_SPOKE = ("no_speech", "too_short", "not_addressed")
+"""Rejections of a noise, or of what was said to somebody else; whoever asked still waits for somebody to speak."""
 
 LONGEST_SENTENCE = 15.0
 """While somebody speaks, time is up so much later [s]; an utterance is given up sooner."""
