@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Callable
 
+import pytest
 import soundfile
 from private_broker import PrivateBroker
 from recordings import RATE, Sound, joined, recording
@@ -55,7 +56,8 @@ def test_a_wake_phrase_opens_the_ear_and_modes_can_be_switched(
     assert listener.commands()[1]["wake_phrase"] == ""
 
 
-def test_without_a_wake_phrase_there_is_no_such_mode(house: House, listener: Listener) -> None:
+@pytest.mark.usefixtures("house")
+def test_without_a_wake_phrase_there_is_no_such_mode(listener: Listener) -> None:
     until(lambda: is_listening(listener), "listening")
     listener.ask("set/mode", "wake")
     error = until(lambda: listener.last("state")["last_error"], "a refusal")

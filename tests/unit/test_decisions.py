@@ -32,7 +32,8 @@ def test_the_newest_decisions_can_be_read_while_the_daemon_runs(tmp_path: Path) 
         ("id2", "2026-11-21T12:00:02.000Z"),
     ]
     assert notes[0]["evidence"] == {
-        "distance": 0.61, "worst_word": 1.75, "advantage": -0.4, "log_ratio": -4.0, "phones": 10.0, "length": 2.3, "margin": 5.0
+        "distance": 0.61, "worst_word": 1.75, "advantage": -0.4, "log_ratio": -4.0, "phones": 10.0, "length": 2.3,
+        "margin": 5.0,
     }  # fmt: skip
     assert (notes[0]["text"], notes[0]["slots"], notes[0]["threshold"]) == ("turn on the light", {"name": "light"}, 0.4)
 

@@ -127,7 +127,8 @@ def test_records_and_errors_stand_on_nothing() -> None:
     assert _foreign("errors.py") == set()
     assert _own("records.py") == set()
     assert _foreign("records.py") == {"numpy"}
-    assert _own("config.py") == {"sayso.errors"}
+    assert _own("sections.py") == set()
+    assert _own("config.py") == {"sayso.errors", "sayso.sections"}
 
 
 @pytest.mark.parametrize("file", [file for file in FILES if file.split("/")[0] in FOLDERS])
