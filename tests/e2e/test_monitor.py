@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import List
 
 from private_broker import PrivateBroker
-from running_daemon import House, Listener, is_listening, until
+from running_daemon import PATIENCE, House, Listener, is_listening, until
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
 
@@ -49,38 +49,35 @@ class Terminal:
     def end(self) -> int:
         """Press Ctrl-C; return the program's exit status."""
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(10)
-        self._thread.join()
+        try:
+            status = self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self._thread.join()
         os.close(self._ours)
         return status
 
 
-def test_a_person_sees_the_sound_the_words_the_commands_and_the_state(
+def test_a_person_sees_the_sound_the_words_the_commands_and_the_state_and_a_pipe_the_events(
     house: House, listener: Listener, broker: PrivateBroker
 ) -> None:
     until(lambda: is_listening(listener), "listening")
-    terminal = Terminal(PROGRAM, "monitor", "--host", "127.0.0.1", "--port", str(broker.port))
+    command = (PROGRAM, "monitor", "--host", "127.0.0.1", "--port", str(broker.port))
+    terminal = Terminal(*command)
+    pipe = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        until(lambda: len(listener.all("set/live")) >= 2, "the wishes of both")
         until(lambda: "quiet" in terminal.written and " dB" in terminal.written, "the level of a quiet room")
         house.say("set_a_timer_for_5_minutes")
         until(lambda: "HassStartTimer" in terminal.written, "the command")
         for wanted in ("home online", "speech", "set a timer", "ok: ", "cpu", f"connected to 127.0.0.1:{broker.port}"):
             assert wanted in terminal.written, wanted
+        assert pipe.stdout is not None
+        assert '"set a timer for 5 minutes"  HassStartTimer {"minutes": 5}' in pipe.stdout.readline()
     finally:
-        assert terminal.end() == 0
-    before = len(until(lambda: listener.all("set/live"), "its wish"))
-    assert listener.last("set/live") == "off"
-    assert before >= 2
-
-
-def test_into_a_pipe_goes_a_line_for_each_event(house: House, listener: Listener, broker: PrivateBroker) -> None:
-    until(lambda: is_listening(listener), "listening")
-    command = [PROGRAM, "monitor", "--host", "127.0.0.1", "--port", str(broker.port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as monitor:
-        until(lambda: listener.all("set/live"), "its wish")
-        house.say("cancel_timer")
-        assert monitor.stdout is not None
-        seen = monitor.stdout.readline()
-        monitor.send_signal(signal.SIGINT)
-        assert monitor.wait(10) == 0
-    assert '"cancel timer"  HassCancelTimer' in seen
+        statuses = [terminal.end()]
+        pipe.send_signal(signal.SIGINT)
+        pipe.communicate(timeout=PATIENCE)
+        statuses.append(pipe.returncode)
+    assert statuses == [0, 0]
+    until(lambda: listener.last("set/live") == "off", "the end of the wish")
