@@ -34,8 +34,8 @@ GROWTH = 2.0
 WARM_UP = 3
 """Rounds after which everything has happened once: ten minutes each."""
 
-LIVE_WARM_UP = 3
-"""The same for the daemon in real time [min]."""
+LIVE_WARM_UP = ROUND // 60
+"""The same for the daemon in real time [min]: one round."""
 
 
 @dataclass(frozen=True)
