@@ -75,6 +75,7 @@ class Household:
         return self.machine.run("systemctl show -P StatusText sayso").strip()
 
     def it_finds_nothing_wrong(self) -> str:
+        assert "default" in self.machine.run("sayso devices")
         found = json.loads(self.machine.run("runuser -u sayso -- sayso check --json"))
         assert found["ok"], found
         assert self.machine.run("man -w sayso sayso.toml").count("sayso") >= 2 if self._has("man") else True
