@@ -136,7 +136,7 @@ class ListeningConfig(_Section):
         description='what gets Sayso\'s attention, e.g. ["hey house"]; in mode always it may be left out',
     )
     wake_confidence: float = Field(
-        default=0.5, ge=0, le=1, description="a wake phrase less probable than this was none"
+        default=0.3, ge=0, le=1, description="a wake phrase less probable than this was none"
     )
     wake_window: float = Field(
         default=8.0, ge=1, le=60, description="after a wake phrase alone, a command may begin this much later [s]"

@@ -70,7 +70,7 @@ class RecognizerSettings:
     """Commands less probable than this are rejected, 0 to 1."""
     intent_confidence: Mapping[str, float] = field(default_factory=dict)
     """Intent -> its own threshold."""
-    wake_confidence: float = 0.5
+    wake_confidence: float = 0.3
     """A wake phrase less probable than this was none, 0 to 1."""
     alternatives: int = 3
     """Most alternatives in an outcome."""
