@@ -17,8 +17,8 @@ SENTENCES = (SentenceEnd("HassTurnOn", {"domain": "light", "name": "all"}, "turn
 END = f"{SENTENCE_ENDS}0"
 
 HEARD = Hypothesis(
-    words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0, filler=4.0,
-    phones=8, free_phones=8, steps=30,
+    words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0,
+    filler=4.0, phones=8, free_phones=8, steps=30,
 )  # fmt: skip
 
 
