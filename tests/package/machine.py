@@ -140,7 +140,7 @@ class Machine:
         binds = [f"--bind-ro={here}:{there}" for here, there in self._shared.items()]
         self._process = subprocess.Popen(
             ["systemd-nspawn", "--quiet", f"--directory={self._root}", "--volatile=overlay", "--register=no",
-             "--keep-unit", "--private-network", "--console=pipe", *binds, "--boot"],
+             "--keep-unit", "--timezone=off", "--private-network", "--console=pipe", *binds, "--boot"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         give_up = time.monotonic() + PATIENCE
