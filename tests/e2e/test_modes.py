@@ -12,13 +12,13 @@ from typing import Callable
 import pytest
 import soundfile
 from private_broker import PrivateBroker
-from recordings import RATE, Sound, joined, recording
+from recordings import RATE, Sound, joined, recording, synthesised
 from running_daemon import House, Listener, is_listening, until
 
 SETTINGS = """partial = true
 [listening]
 mode = "wake"
-wake_phrases = ["can you hear me"]
+wake_phrases = ["hey house"]
 """
 
 
@@ -39,11 +39,11 @@ def test_a_wake_phrase_opens_the_ear_and_modes_can_be_switched(
     rejected = until(lambda: listener.last("rejected"), "a rejection")
     assert (rejected["reason"], rejected["text"], rejected["intent"]) == ("not_addressed", "", "")
     assert not listener.all("partial")
-    _play(house, joined(recording("cv_7"), 0.05, command))
+    _play(house, joined(synthesised("hey house"), 0.05, command))
     woken = until(lambda: listener.last("wake"), "the wake phrase")
-    assert woken["phrase"] == "can you hear me"
+    assert woken["phrase"] == "hey house"
     said = until(listener.commands, "a command")[0]
-    assert (said["text"], said["wake_phrase"], said["repeated"]) == ("cancel timer", "can you hear me", False)
+    assert (said["text"], said["wake_phrase"], said["repeated"]) == ("cancel timer", "hey house", False)
     assert woken["start"] < woken["end"] <= said["start"] < said["end"]
     assert [event["event_type"] for event in listener.all("event")] == ["rejected", "wake", "recognised"]
     assert until(lambda: listener.all("partial"), "the words so far")[-1]["text"].startswith("cancel")
