@@ -215,14 +215,18 @@ class LogMel:
         return energies
 
     def _normalise(self, energies: _Float64) -> Frames:
-        """Given log energies, float64 [frames, bands], return frames, and move the running mean on."""
+        """Given log energies, float64 [frames, bands], return frames, and move the running mean on.
+
+        Digital silence tells nothing of the room and would drag the mean down: it doesn't count.
+        """
         if not len(energies):
             return np.zeros((0, self._settings.bands), np.float32)
+        sounding = energies.max(axis=1) > np.log(2 * self._settings.floor)
         # One running sum, in order: numpy's cumsum adds row after row, so pieces don't change it.
-        sums = np.cumsum(np.concatenate((self._sum[None], energies)), axis=0)[1:]
-        weights = self._settings.prior_frames + self._count + np.arange(1, len(energies) + 1)
+        sums = np.cumsum(np.concatenate((self._sum[None], energies * sounding[:, None])), axis=0)[1:]
+        weights = self._settings.prior_frames + self._count + np.cumsum(sounding)
         self._sum = sums[-1]
-        self._count += len(energies)
+        self._count += int(sounding.sum())
         frames: Frames = ((energies - sums / weights[:, None]) / self._scale).astype(np.float32)
         return frames
 
