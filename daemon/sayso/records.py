@@ -117,13 +117,17 @@ class Hypothesis:
     complete: bool
     """Whether the path ends at the end of a sentence."""
     acoustic: float
-    """Sum of the path's log-posteriors, prior not divided out [nats, <= 0]."""
+    """Sum of the path's log-posteriors over its words' steps, prior not divided out [nats, <= 0]."""
     free: float
     """The same of the best unconstrained path over the same steps [nats, >= acoustic]."""
     cost: float
     """What the decoder minimised: graph plus prior-corrected acoustic cost [nats]."""
-    filler: float
-    """The same of the best sequence of phones over the same steps, whatever words it makes up [nats]."""
+    advantage: float
+    """How much less that is, over the words' steps, than what the best sequence of phones costs, whatever words it
+    makes up [nats]."""
+    outside: float
+    """How far the path falls behind the free path before its first word and after its last [nats, >= 0]: what else was
+    to be heard."""
     phones: int
     """Phones on the path."""
     free_phones: int
@@ -148,7 +152,9 @@ class Evidence:
     """What speaks for a path; the features of the calibration."""
 
     distance: float
-    """How much less probable than the best free path, per phone of the path [nats, >= 0]."""
+    """How much less probable than the best free path while the words last, per phone of the path [nats, >= 0]."""
+    outside: float
+    """The same before and after the words: other speech, a chime, a door."""
     worst_word: float
     """As `distance`, of the word that fits worst."""
     advantage: float

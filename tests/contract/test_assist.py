@@ -143,9 +143,7 @@ def test_a_port_that_is_open_and_silent_is_given_up(token: Path) -> None:
         assert "no answer in time" in hand_over(where)
 
 
-def test_what_is_done_slowly_is_not_done_twice(
-    house: House, token: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_done_slowly_is_not_done_twice(house: House, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sayso.assist.ANSWER_SECONDS", 0.5)
     house.pause["POST"] = 1.5
     assert "no answer in time" in hand_over(settings(house, token))
@@ -219,9 +217,7 @@ def test_switched_off_it_says_nothing(house: House, token: Path) -> None:
         ("token_file", {"url": "http://home"}),
     ],
 )
-def test_settings_that_can_not_work_are_named(
-    key: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_that_can_not_work_are_named(key: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     with pytest.raises(ConfigError, match=rf"^\[home_assistant\] {key}: ") as caught:
         AssistSettings(enabled=True, **given)

@@ -18,7 +18,7 @@ END = f"{SENTENCE_ENDS}0"
 
 HEARD = Hypothesis(
     words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0,
-    filler=4.0, phones=8, free_phones=8, steps=30,
+    advantage=-1.0, outside=2.0, phones=8, free_phones=8, steps=30,
 )  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def test_half_a_sentence_has_no_intent() -> None:
 def test_evidence_is_counted_per_phone_and_in_all() -> None:
     evidence = weigh(HEARD)
     assert evidence.distance == pytest.approx(0.25)
+    assert evidence.outside == pytest.approx(0.25)
     assert evidence.advantage == pytest.approx(-0.125)
     assert evidence.log_ratio == pytest.approx(-1.0)
     assert evidence.phones == 8
@@ -75,7 +76,7 @@ def test_confidence_is_a_probability_that_falls_with_the_distance(
     found = confidence(weigh(heard), calibration)
     assert 0 <= found <= 1
     assert confidence(weigh(replace(heard, acoustic=heard.acoustic - 5)), calibration) <= found
-    assert confidence(weigh(replace(heard, filler=heard.filler - 5)), calibration) <= found
+    assert confidence(weigh(replace(heard, advantage=heard.advantage - 5)), calibration) <= found
 
 
 def test_who_has_a_rival_is_believed_less() -> None:
@@ -92,6 +93,7 @@ def test_who_has_a_rival_is_believed_less() -> None:
         (HEARD, 0.55, 0.3, "low_confidence"),
         (replace(HEARD, complete=False), 0.95, 0.9, "not_a_command"),
         (replace(HEARD, words=()), 0.95, 0.9, "not_a_command"),
+        (replace(HEARD, words=(Word("go", 0, 16_000 * 3),)), 0.95, 0.9, "not_a_command"),
         (replace(HEARD, free_phones=0), 0.95, 0.9, "no_speech"),
         (None, 0.0, 0.0, "no_speech"),
     ],

@@ -114,7 +114,7 @@ def test_each_part_of_the_language(tmp_path: Path, line: str, sentence: str, slo
         ("a $weather,now", "$weather is a program"),
         ("a ((b){x} c){y}", "tag {x} stands within another tag"),
         ("a b{x!mine}", "converter !mine is a program of yours"),
-        ("a (b|c){x!int}", "\"b\" can't be converted by !int"),
+        ("a (b|c){x!int}", '"b" can\'t be converted by !int'),
         ("a 0..1000000{x!float}", "a range of 1000001 numbers"),
         ("a <loop>\nloop = b <loop>", "<A.loop> contains itself"),
     ],

@@ -30,9 +30,7 @@ THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.pass_context
-def score(
-    context: click.Context, commands: Optional[Path], model: Optional[Path], as_json: bool, folder: Path
-) -> None:
+def score(context: click.Context, commands: Optional[Path], model: Optional[Path], as_json: bool, folder: Path) -> None:
     """Judge the recordings in FOLDER, and recommend a threshold.
 
     A file's name is what is said in it: turn_on_the_light.wav, turn_on_the_light-2.wav. One whose name is no sentence

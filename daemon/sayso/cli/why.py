@@ -15,6 +15,7 @@ from sayso.decisions import read_decisions
 LEGEND = """
 threshold   a command less probable than this is rejected (`sayso score` helps to choose it)
 distance    nats per phone that the sentence fits worse than any sounds would; 0 is perfect
+outside     the same before the first word and after the last: what else was to be heard
 worst_word  distance of the word that fits worst
 advantage   nats per phone that it fits better than any sequence of phones would; mostly negative
 log_ratio   the same for the whole sentence

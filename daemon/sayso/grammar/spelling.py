@@ -32,7 +32,7 @@ def spell(
         said = [_plain(one, known) for one in chain(like, *(_spoken(one) for one in read_out(word)))]
         ways = [way for text in dict.fromkeys(said) for way in _ways(text, known)]
         if not ways:
-            problems.append(Problem("", f'"{word}" can\'t be written in this model\'s letters', _remedy(word)))
+            problems.append(Problem("", f"\"{word}\" can't be written in this model's letters", _remedy(word)))
         source = "owner" if like else "number" if is_number(word) else "spelled"
         spelled[word] = Pronunciation(tuple(ways)[:MOST_WAYS], source)
     if problems:

@@ -347,5 +347,3 @@ def _lone_numbers(item: Item) -> Numbers | None:
 
 def _spelled(item: Item) -> str:
     return item.node.text if isinstance(item.node, Words) else ""
-
-

@@ -162,6 +162,7 @@ class Logistic(_Section):
 
     bias: float
     distance: float = 0.0
+    outside: float = 0.0
     worst_word: float = 0.0
     advantage: float = 0.0
     log_ratio: float = 0.0

@@ -167,7 +167,11 @@ class Decoder:
         costs = np.array([arc.cost for arc in arcs])
 
         def scored(words: Tuple[Word, ...], output: Tuple[str, ...], first: int, end: int) -> Hypothesis:
-            rows, said = log_probs[first:end], tokens[first:end]
+            begin, stop = self._spoken(words, origin, first, end)
+            rows, said = log_probs[begin:stop], tokens[begin:stop]
+            behind = np.concatenate((log_probs[first:begin], log_probs[stop:end]))
+            silent = np.concatenate((tokens[first:begin], tokens[stop:end]))
+            spent = float(costs[(taken >= begin) & (taken < stop)].sum())
             return Hypothesis(
                 words=words,
                 tags=output,
@@ -175,10 +179,11 @@ class Decoder:
                 acoustic=float(rows[np.arange(len(said)), said].sum()),
                 free=float(rows.max(axis=1).sum()),
                 cost=float(costs[(taken >= first) & (taken < end)].sum()),
-                filler=filler_cost(self._scores(rows), self._bigram, self._settings.blank) if len(rows) else 0.0,
+                advantage=filler_cost(self._scores(rows), self._bigram, self._settings.blank) - spent,
+                outside=float((behind.max(axis=1) - behind[np.arange(len(silent)), silent]).sum()),
                 phones=self._phones(said),
-                free_phones=self._phones(rows.argmax(axis=1)),
-                steps=len(rows),
+                free_phones=self._phones(log_probs[first:end].argmax(axis=1)),
+                steps=end - first,
                 worst_word=self._worst_word(words, origin, tokens, log_probs),
             )
 
@@ -194,6 +199,14 @@ class Decoder:
             turn = ((words[said - 1].end + words[said].start) // 2 - origin) // self._settings.step
         wake = scored(words[:said], output[: said + 1], 0, turn)
         return replace(whole, wake=wake, rest=scored(words[said:], output[said + 1 :], turn, len(log_probs)))
+
+    def _spoken(self, words: Sequence[Word], origin: int, first: int, end: int) -> Tuple[int, int]:
+        """Given the words found in the rows first:end, return the rows in which they are, and one more on each side."""
+        if not words:
+            return first, end
+        step = self._settings.step
+        begin, stop = (words[0].start - origin) // step, (words[-1].end - origin) // step
+        return max(first, begin - 1), min(end, stop + 1)
 
     def _worst_word(
         self,

@@ -12,11 +12,15 @@ from dataclasses import asdict, dataclass
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, WOKEN, SentenceEnd, SlotEnd
-from sayso.records import MARGIN_CAP, Evidence, Hypothesis
+from sayso.records import MARGIN_CAP, Evidence, Hypothesis, seconds
 
 FEWEST_FREE_PHONES = 1
 """Below this many phones in the unconstrained path, nobody spoke."""
 
+
+SLOWEST = 0.3
+"""Time for a phone in the slowest sentence that is believed [s]: slow speakers take 0.1, and half of this leaves room
+for a hesitation. What lasts longer was put together from pieces of something else."""
 
 LIKELY = 0.5
 """From this probability on, what is refused was likelier a command than not."""
@@ -28,6 +32,7 @@ class Logistic:
 
     bias: float
     distance: float = 0.0
+    outside: float = 0.0
     worst_word: float = 0.0
     advantage: float = 0.0
     log_ratio: float = 0.0
@@ -95,9 +100,10 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
     phones = max(hypothesis.phones, 1)
     return Evidence(
         distance=(hypothesis.free - hypothesis.acoustic) / phones,
+        outside=hypothesis.outside / phones,
         worst_word=hypothesis.worst_word,
-        advantage=(hypothesis.filler - hypothesis.cost) / phones,
-        log_ratio=hypothesis.filler - hypothesis.cost,
+        advantage=hypothesis.advantage / phones,
+        log_ratio=hypothesis.advantage,
         phones=phones,
         length=math.log(phones),
         margin=min(max(margin, 0.0), MARGIN_CAP),
@@ -117,6 +123,8 @@ def reason_to_reject(hypothesis: Hypothesis | None, spoken: float, probability: 
     if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
         return "no_speech"
     if not hypothesis.complete or not hypothesis.words:
+        return "not_a_command"
+    if seconds(hypothesis.words[-1].end - hypothesis.words[0].start) > SLOWEST * max(hypothesis.phones, 3):
         return "not_a_command"
     if probability >= threshold:
         return ""
