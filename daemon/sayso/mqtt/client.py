@@ -198,6 +198,10 @@ class Connection:
         """Say goodbye; the broker then drops the last will."""
         self._client.disconnect()
 
+    def wait(self, timeout: float) -> None:
+        """Given a time [s], wait no longer than that until all that was said before the goodbye has been sent."""
+        self._thread.join(timeout)
+
     def reset(self, line: str = "") -> None:
         """Given why, end the connection at once, with all that is still on its way."""
         self._line = self._line or line

@@ -75,6 +75,7 @@ class Watcher:
         """Hang up."""
         if self._accepted:
             self._connection.disconnect()
+            self._connection.wait(1.0)  # the program may end now, and with it what is still on its way
         else:
             self._connection.reset()
 
