@@ -68,12 +68,12 @@ def test_a_person_sees_the_sound_the_words_the_commands_and_the_state_and_a_pipe
     try:
         until(lambda: len(listener.all("set/live")) >= 2, "the wishes of both")
         until(lambda: "quiet" in terminal.written and " dB" in terminal.written, "the level of a quiet room")
-        house.say("set_a_timer_for_5_minutes")
-        until(lambda: "HassStartTimer" in terminal.written, "the command")
-        for wanted in ("home online", "speech", "set a timer", "ok: ", "cpu", f"connected to 127.0.0.1:{broker.port}"):
+        house.say("cancel_timer")
+        until(lambda: "HassCancelTimer" in terminal.written, "the command")
+        for wanted in ("home online", "speech", "cancel timer", "ok: ", "cpu", f"connected to 127.0.0.1:{broker.port}"):
             assert wanted in terminal.written, wanted
         assert pipe.stdout is not None
-        assert '"set a timer for 5 minutes"  HassStartTimer {"minutes": 5}' in pipe.stdout.readline()
+        assert '"cancel timer"  HassCancelTimer' in pipe.stdout.readline()
     finally:
         statuses = [terminal.end()]
         pipe.send_signal(signal.SIGINT)
