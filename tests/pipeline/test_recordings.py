@@ -45,9 +45,10 @@ def _plain(text: str) -> str:
 
 
 def _samples(name: str) -> Samples:
-    samples, rate = soundfile.read(SPEECH / f"{name}.opus", dtype="int16")
+    # As floats, and rounded here: libsndfile's own integers are one off in places.
+    samples, rate = soundfile.read(SPEECH / f"{name}.opus", dtype="float32")
     assert (rate, samples.ndim) == (16_000, 1)
-    found: npt.NDArray[np.int16] = samples
+    found: npt.NDArray[np.int16] = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
     return found
 
 
@@ -124,12 +125,10 @@ def test_a_command_says_its_intent_and_slots(heard: dict[str, list[Line]]) -> No
 def test_raw_samples_on_standard_input_give_what_the_file_gives(heard: dict[str, list[Line]]) -> None:
     code, lines, complaints = _recognize("-", stdin=_samples("lock_the_Front_Door").tobytes())
     assert (code, complaints) == (0, "")
-    different = ("file", "timings", "confidence")  # the file's samples are rounded elsewhere
-    filed = heard["lock_the_Front_Door"]
+    different = ("file", "timings")
     assert [{key: value for key, value in line.items() if key not in different} for line in lines] == [
-        {key: value for key, value in line.items() if key not in different} for line in filed
+        {key: value for key, value in line.items() if key not in different} for line in heard["lock_the_Front_Door"]
     ]
-    assert [line["confidence"] for line in lines] == pytest.approx([line["confidence"] for line in filed], abs=0.01)
 
 
 def test_broken_and_silent_files_are_told_apart_from_speech(tmp_path: Path) -> None:
