@@ -80,16 +80,6 @@ async def check(house: HouseAssistant, port: int) -> None:
     device = HomeAssistant(contract, HomeAssistantSettings(), "0.1.0", ("HassTurnOn", "HassTurnOff"))
     daemon = Daemon(port, device)
 
-    async def shows(entity: str, value: str) -> None:
-        async def right() -> bool:
-            return await house.state(entity) == value
-
-        try:
-            await house.until(right, f"{entity} to show {value!r}")
-        except AssertionError:
-            raise AssertionError(f"{entity} shows {await house.state(entity)!r}, not {value!r}") from None
-        print(f"  {entity}: {value}")
-
     print("entities")
     for entity, value in {
         "sensor.sayso_kitchen_microphone": "ok: USB Audio",
@@ -109,7 +99,7 @@ async def check(house: HouseAssistant, port: int) -> None:
         "button.sayso_kitchen_listen": "unknown",
         "event.sayso_kitchen_voice_command": "unknown",
     }.items():
-        await shows(entity, value)
+        await house.shows(entity, value)
 
     print("triggers")
     (found,) = [one for one in await house.ask("config/device_registry/list") if one["name"] == "Sayso kitchen"]
@@ -124,10 +114,10 @@ async def check(house: HouseAssistant, port: int) -> None:
     daemon.broker.publish(contract.outcome(COMMAND, stamp))
     daemon.broker.publish(device.event(COMMAND, stamp))
     assert (await house.triggered())["payload_json"]["slots"] == {"name": "kitchen light"}
-    await shows("sensor.sayso_kitchen_last_phrase", "turn on the kitchen light")
-    await shows("sensor.sayso_kitchen_last_intent", "HassTurnOn")
-    await shows("sensor.sayso_kitchen_confidence", "97.3")
-    await shows("sensor.sayso_kitchen_latency", "512")
+    await house.shows("sensor.sayso_kitchen_last_phrase", "turn on the kitchen light")
+    await house.shows("sensor.sayso_kitchen_last_intent", "HassTurnOn")
+    await house.shows("sensor.sayso_kitchen_confidence", "97.3")
+    await house.shows("sensor.sayso_kitchen_latency", "512")
     await event_shows(house, event_type="recognised", text="turn on the kitchen light", id=stamp.id)
 
     print("a rejection")
@@ -155,9 +145,9 @@ async def check(house: HouseAssistant, port: int) -> None:
         await house.until(lambda: understood(daemon, request), f"{request} to arrive")  # noqa: B023 - awaited here
         print(f"  {request}")
     daemon.broker.publish(contract.state(replace(STATE, muted=True, mode="push", min_confidence=0.85)))
-    await shows("switch.sayso_kitchen_mute", "on")
-    await shows("select.sayso_kitchen_mode", "push")
-    await shows("number.sayso_kitchen_least_confidence", "0.85")
+    await house.shows("switch.sayso_kitchen_mute", "on")
+    await house.shows("select.sayso_kitchen_mode", "push")
+    await house.shows("number.sayso_kitchen_least_confidence", "0.85")
 
     print("new sentences")
     device = device.with_intents(["HassTurnOn", "HassLightSet"])
@@ -174,10 +164,10 @@ async def check(house: HouseAssistant, port: int) -> None:
 
     print("lost and found")
     daemon.broker.stop(2.0)
-    await shows("switch.sayso_kitchen_mute", "unavailable")
+    await house.shows("switch.sayso_kitchen_mute", "unavailable")
     device = HomeAssistant(contract, HomeAssistantSettings(), "0.2.0", ("HassLightSet",))
     daemon = Daemon(port, device)
-    await shows("switch.sayso_kitchen_mute", "off")
+    await house.shows("switch.sayso_kitchen_mute", "off")
 
     async def recalled() -> bytes | None:
         return next((payload for topic, payload, _ in daemon.heard if topic == device.topic), None)

@@ -144,6 +144,18 @@ class HouseAssistant:
             await asyncio.sleep(0.2)
         return value
 
+    async def shows(self, entity: str, value: str) -> None:
+        """Wait until an entity shows a value. Raise AssertionError with what it shows instead."""
+
+        async def right() -> bool:
+            return await self.state(entity) == value
+
+        try:
+            await self.until(right, f"{entity} to show {value!r}")
+        except AssertionError:
+            raise AssertionError(f"{entity} shows {await self.state(entity)!r}, not {value!r}") from None
+        print(f"  {entity}: {value}")
+
     @property
     def url(self) -> str:
         """Return where its web server is."""

@@ -72,8 +72,8 @@ async def speak(house: HouseAssistant, port: int) -> None:
 
         with daemon(folder, microphone, house, port):
             print("the daemon")
-            await _until(house, "sensor.sayso_home_microphone", "ok: default")
-            await _until(house, "sensor.sayso_home_last_error", "none")
+            await house.shows("sensor.sayso_home_microphone", "ok: default")
+            await house.shows("sensor.sayso_home_last_error", "none")
 
             print("a spoken command")
             await _subscribe(house, "HassCancelTimer")
@@ -84,7 +84,7 @@ async def speak(house: HouseAssistant, port: int) -> None:
             fired = {trigger["platform"]: trigger for trigger in [await house.triggered() for _ in range(2)]}
             assert fired["state"]["to_state"]["attributes"]["text"] == "cancel timer", fired
             assert next(one for name, one in fired.items() if name != "state")["payload_json"]["text"] == "cancel timer"
-            await _until(house, "sensor.sayso_home_last_phrase", "cancel timer")
+            await house.shows("sensor.sayso_home_last_phrase", "cancel timer")
             assert float(await house.state("sensor.sayso_home_confidence") or 0) > 40
 
             print("speech that is none")
@@ -96,18 +96,18 @@ async def speak(house: HouseAssistant, port: int) -> None:
             await house.ask(
                 "homeassistant/expose_entity", assistants=["conversation"], entity_ids=[DOOR], should_expose=True
             )
-            await _until(house, DOOR, "unlocked")
+            await house.shows(DOOR, "unlocked")
             await say("lock_the_Front_Door")
-            await _until(house, DOOR, "locked")
+            await house.shows(DOOR, "locked")
 
             print("mute")
             await house.call("switch.turn_on", entity_id="switch.sayso_home_mute")
-            await _until(house, "sensor.sayso_home_microphone", "muted")
+            await house.shows("sensor.sayso_home_microphone", "muted")
             assert microphone.listeners() == 0
             await house.call("switch.turn_off", entity_id="switch.sayso_home_mute")
-            await _until(house, "sensor.sayso_home_microphone", "ok: default")
+            await house.shows("sensor.sayso_home_microphone", "ok: default")
         print("the end")
-        await _until(house, "switch.sayso_home_mute", "unavailable")
+        await house.shows("switch.sayso_home_mute", "unavailable")
 
 
 async def _subscribe(house: HouseAssistant, intent: str) -> None:
@@ -116,17 +116,6 @@ async def _subscribe(house: HouseAssistant, intent: str) -> None:
     triggers = await house.ask("device_automation/trigger/list", device_id=found["id"])
     (wanted,) = [one for one in triggers if one.get("type") == "command" and one["subtype"] == intent]
     await house.ask("subscribe_trigger", trigger={key: value for key, value in wanted.items() if key != "metadata"})
-
-
-async def _until(house: HouseAssistant, entity: str, value: str) -> None:
-    async def right() -> bool:
-        return await house.state(entity) == value
-
-    try:
-        await house.until(right, f"{entity} to show {value!r}")
-    except AssertionError:
-        raise AssertionError(f"{entity} shows {await house.state(entity)!r}, not {value!r}") from None
-    print(f"  {entity}: {value}")
 
 
 async def _attribute(house: HouseAssistant, entity: str, name: str, value: Any) -> None:
