@@ -39,7 +39,6 @@ from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
-from sayso.recognition.interpret import Calibration, Logistic
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.scorer import Transcriber
@@ -140,8 +139,7 @@ def make_recognizer(
         alternatives=config.decoder.alternatives,
     )
     if decoding.calibration is not None:
-        fitted = {name: Logistic(**weights) for name, weights in decoding.calibration.model_dump().items()}
-        settings = replace(settings, calibration=Calibration(**fitted))
+        settings = replace(settings, calibration=decoding.calibration)
     opinion = make_opinion(model.transcriber, grammar) if model.transcriber else None
     return Recognizer(model.network, grammar.graph, settings, time.perf_counter, opinion)
 

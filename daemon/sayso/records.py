@@ -79,7 +79,8 @@ class UtteranceEnd:
     speech: int
     """Samples judged to be speech within the utterance."""
     reason: str
-    """`silence`, `too_short`, `too_long`, `audio_gap`, `grammar` or `stopped`."""
+    """`silence`, `too_short`, `too_long`, `audio_gap`, `grammar`, `nothing` (the listener heard no speech in it) or
+    `stopped`."""
 
 
 GateEvent = Union[UtteranceStart, UtteranceAudio, UtteranceEnd]

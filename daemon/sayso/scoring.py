@@ -111,7 +111,7 @@ def senses_of(text: str, graph: DecodingGraph) -> FrozenSet[Sense]:
     known = set(graph.symbols)
     spelled = [word if word in known else bare.get(word, word) for word in words(text)]
     read = (read_tags(one, graph.slot_ends, graph.sentence_ends) for one in read_sentence(graph, spelled))
-    return frozenset((one.intent, repr(sorted(one.slots.items()))) for one in read if one.intent)
+    return frozenset(one.sense for one in read if one.intent)
 
 
 def tabulate(trials: Sequence[Trial], thresholds: Sequence[float]) -> List[Row]:

@@ -19,7 +19,7 @@ def make_opinion(transcriber: Transcriber, grammar: Grammar) -> Opinion:
     graph, forms = grammar.graph, written_forms(grammar.pronunciations)
 
     def senses(text: str) -> List[Sense]:
-        found = read_written(graph, forms, text)
+        found = read_written(graph, forms, text.split())
         meanings = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in found)
         return [(meaning.intent, meaning.slots) for meaning in meanings]
 

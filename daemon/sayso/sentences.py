@@ -16,7 +16,7 @@ from sayso.grammar.compiler import Grammar
 from sayso.grammar.explain import read_sentence
 from sayso.grammar.files import find_template_files
 from sayso.grammar.text import words
-from sayso.recognition.interpret import Meaning, read_tags
+from sayso.recognition.interpret import read_tags
 from sayso.records import Command, Heard, Wake
 
 WATCH_SECONDS = 2.0
@@ -68,7 +68,7 @@ class Sentences:
         graph = self.grammar.graph
         read = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in read_sentence(graph, words(text)))
         found = [meaning for meaning in read if meaning.intent]  # a wake phrase alone has none
-        if len({_essence(meaning) for meaning in found}) != 1:
+        if len({meaning.sense for meaning in found}) != 1:
             return None
         one = found[0]
         return Command(one.text, one.intent, one.slots, one.raw_slots, confidence=1.0, start=0, end=0, decided=0)
@@ -116,7 +116,3 @@ def written(path: Path) -> _Written:
     except (SaysoError, OSError):
         return ()
     return tuple((str(file), fact.st_mtime_ns, fact.st_size) for file, fact in facts)
-
-
-def _essence(meaning: Meaning) -> Tuple[str, str]:
-    return meaning.intent, repr(sorted(meaning.slots.items()))

@@ -19,7 +19,7 @@ def meanings(text: str) -> list[dict[str, object]]:
     said = {label for _, label, _ in words.arcs if label and not label.startswith(TAG)}
     spelled = spell(said, LETTERS, {})
     graph = build_graph(words, spelled, (*LETTERS, "<blank>"), len(LETTERS))
-    found = read_written(graph, written_forms(spelled), text)
+    found = read_written(graph, written_forms(spelled), text.split())
     return [dict(read_tags(output, graph.slot_ends, graph.sentence_ends).slots) for output in found]
 
 

@@ -15,6 +15,7 @@ from sayso.grammar.compiler import Grammar
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.tags import TAG
 from sayso.grammar.templates import Expression, Group, ListReference, Rule, RuleReference
+from sayso.grammar.written import read_written
 
 MOST_PAIRS = 400_000
 """Pairs of states that the search for double meanings looks at."""
@@ -46,20 +47,7 @@ class Alike:
 
 def read_sentence(graph: DecodingGraph, words: Sequence[str]) -> list[Output]:
     """Given a sentence's words, return every output that the grammar has for it; none: it can't be said."""
-    found: list[Output] = []
-    todo: list[tuple[int, int, Output]] = [(graph.start, 0, ())]
-    while todo:
-        state, place, output = todo.pop()
-        leaving = graph.grammar[state]
-        if place == len(words) and not leaving:
-            found.append(output)
-        for label, target in leaving.items():
-            symbol = graph.symbols[label]
-            if symbol.startswith(TAG):
-                todo.append((target, place, (*output, symbol)))
-            elif place < len(words) and symbol == words[place]:
-                todo.append((target, place + 1, (*output, symbol)))
-    return found
+    return read_written(graph, {symbol: ((symbol,),) for symbol in graph.symbols}, words)
 
 
 def expected_after(graph: DecodingGraph, words: Sequence[str]) -> tuple[int, list[str]]:

@@ -23,9 +23,12 @@ def written_forms(spellings: Mapping[str, Pronunciation]) -> Forms:
     }
 
 
-def read_written(graph: DecodingGraph, forms: Forms, text: str) -> list[tuple[str, ...]]:
-    """Given a transcript, return every output, words and tags, that the grammar has for it; none: it can't be said."""
-    words = tuple(text.split())
+def read_written(graph: DecodingGraph, forms: Forms, words: Sequence[str]) -> list[tuple[str, ...]]:
+    """Given a transcript's words, return every output, words and tags, that the grammar has for them.
+
+    None: it can't be said.
+    """
+    words = tuple(words)
     found: list[tuple[str, ...]] = []
     todo: list[tuple[int, int, tuple[str, ...]]] = [(graph.start, 0, ())]
     while todo:

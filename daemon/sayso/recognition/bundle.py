@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sayso.errors import ModelError, Problem
 from sayso.recognition.context import ContextSettings, FeatureSettings
 from sayso.recognition.features import LogMelSettings
+from sayso.recognition.interpret import Calibration
 from sayso.records import SAMPLE_RATE
 
 if sys.version_info >= (3, 11):
@@ -155,27 +156,6 @@ class Quantisation(_Section):
 class Quantisations(_Section):
     input: Quantisation
     output: Quantisation
-
-
-class Logistic(_Section):
-    """Weights of the evidence, see interpret.Logistic and records.Evidence."""
-
-    bias: float
-    distance: float = 0.0
-    outside: float = 0.0
-    worst_word: float = 0.0
-    advantage: float = 0.0
-    log_ratio: float = 0.0
-    phones: float = 0.0
-    length: float = 0.0
-    margin: float = 0.0
-
-
-class Calibration(_Section):
-    """Probability of being right = that of a sentence's being said × that of its being this one."""
-
-    spoken: Logistic
-    chosen: Logistic
 
 
 class Decoding(_Section):

@@ -68,6 +68,11 @@ class Meaning:
     wake_phrase: str = ""
     """What was said to get our attention, which is no part of `text`; empty: nothing."""
 
+    @property
+    def sense(self) -> tuple[str, str]:
+        """Return what a house makes of it: two that are the same can't be told apart by what they do."""
+        return self.intent, repr(sorted(self.slots.items()))
+
 
 def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends: Sequence[SentenceEnd]) -> Meaning:
     """Given words and tags in order, return their meaning; intent is empty where the sentence didn't end."""

@@ -216,7 +216,7 @@ class Recognizer:
                 return wake
             # Whatever was said before the sentence, it was no wake phrase.
             reason = reason or ("" if wake and meaning.intent else "not_a_command")
-        shown = self._alternatives(rivals, probability)
+        shown = self._alternatives(rivals, spoken, probability)
         if reason or meaning is None or hypothesis is None:
             rejection = self._reject(reason, meaning, probability, shown, evidence, end, began)
             return replace(rejection, wake=wake)
@@ -293,20 +293,26 @@ class Recognizer:
         """
         if not found or meaning is None:
             return []
-        said = {_sense(meaning)}
+        said = {meaning.sense}
         rivals: List[tuple[Meaning, float]] = []
         for output, cost in found:
             other = self._meaning(output)
-            if other.intent and _sense(other) not in said:
-                said.add(_sense(other))
+            if other.intent and other.sense not in said:
+                said.add(other.sense)
                 rivals.append((other, max(0.0, cost - least)))
         return rivals
 
-    def _alternatives(self, rivals: Sequence[tuple[Meaning, float]], probability: float) -> tuple[Alternative, ...]:
-        """Share the probability among the best path and its rivals, by their costs."""
+    def _alternatives(
+        self, rivals: Sequence[tuple[Meaning, float]], spoken: float, probability: float
+    ) -> tuple[Alternative, ...]:
+        """Share among the rivals, by their costs, what is left of the probability that any sentence was said.
+
+        None gets more than the best path has.
+        """
         shares = [math.exp(-dearer) for _, dearer in rivals]
+        left = spoken - probability
         return tuple(
-            Alternative(other.text, other.intent, other.slots, probability * share / (1 + sum(shares)))
+            Alternative(other.text, other.intent, other.slots, min(probability, left * share / sum(shares)))
             for (other, _), share in zip(rivals[: self._settings.alternatives], shares)
         )
 
@@ -350,8 +356,3 @@ class Recognizer:
 def _sentence(hypothesis: Hypothesis) -> Hypothesis:
     """Given a path, return what of it is judged as a sentence: all but the wake phrase before it."""
     return hypothesis.rest if hypothesis.rest and hypothesis.rest.words else hypothesis
-
-
-def _sense(meaning: Meaning) -> tuple[str, str]:
-    """Given a meaning, return what a house makes of it: two that are the same can't be told apart by what they do."""
-    return meaning.intent, repr(sorted(meaning.slots.items()))
