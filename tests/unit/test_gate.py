@@ -155,6 +155,17 @@ def test_whoever_knows_the_sentence_can_close_it() -> None:
     assert run(gate, frames[9:]) == []
 
 
+def test_where_nobody_heard_anything_the_next_utterance_may_begin_within_it() -> None:
+    for reason, again in (("grammar", []), ("nothing", [13])):
+        gate = Gate(SETTINGS)
+        frames = sound("." * 10 + "s" * 4 + "." * 4 + "s" * 4 + "." * 12)
+        events = [event for frame, flag in frames[:18] for event in gate.feed(frame, flag)] + gate.close(reason)
+        (_, first), (heard, _) = told([*events, *run(gate, frames[18:])])
+        assert first.reason == reason
+        assert heard[: len(again)] == again, "the last of the pre-roll was speech for the gate"
+        assert heard[len(again)] == 14
+
+
 def test_the_hangover_can_be_changed_for_the_open_utterance_only() -> None:
     gate = Gate(SETTINGS)
     events: list[GateEvent] = []
