@@ -133,6 +133,25 @@ def test_the_best_path_costs_what_an_exhaustive_search_finds(words: object, rows
     assert found.cost == pytest.approx(cheapest, abs=0.01)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    words=_GRAMMAR, rows=st.integers(1, 24), seed=st.integers(0, 2**32 - 1), patience=st.sampled_from((0.5, 2.0, 5.0))
+)
+def test_a_beginning_comes_before_a_whole_sentence_only_if_it_is_likelier_by_more_than_the_patience(
+    words: object, rows: int, seed: int, patience: float
+) -> None:
+    searched = graph(words)  # type: ignore[arg-type]
+    log_probs = _posteriors(rows, seed)
+    whole, beginning = (_viterbi(searched, log_probs, final=final) for final in (True, False))
+    decoder = Decoder(searched, WIDE, patience)
+    decoder.feed(Posteriors(log_probs, 0))
+    found = decoder.best(0)
+    assert (found is None) == (beginning == np.inf)
+    if found is not None and abs(whole - beginning - patience) > 0.02:
+        assert found.complete == (whole < beginning + patience)
+        assert found.cost == pytest.approx(whole if found.complete else beginning, abs=0.01)
+
+
 @settings(max_examples=60, deadline=None)
 @given(words=_GRAMMAR, rows=st.integers(8, 24), seed=st.integers(0, 2**32 - 1))
 def test_a_complete_path_is_a_sentence_of_the_grammar_and_scored_by_its_rows(

@@ -63,14 +63,19 @@ class _Arc(NamedTuple):
 class Decoder:
     """Searches one utterance after another in one graph."""
 
-    def __init__(self, graph: DecodingGraph, settings: DecoderSettings) -> None:
+    def __init__(self, graph: DecodingGraph, settings: DecoderSettings, patience: Optional[float] = None) -> None:
+        """With `patience`, the beginning of a longer sentence comes before a whole one if it is likelier by more than
+        this [nats]; without, whole sentences always come first."""
         self._graph = graph
+        self._patience = patience
         self._settings = settings
         bigram = settings.log_bigram
         self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
-        self._search = kaldi_decoder.FasterDecoder(graph.fst, options)
+        # Kept, because the search holds no reference of its own.
+        self._fst = graph.fst if patience is None else _with_ends_everywhere(graph.fst, patience)
+        self._search = kaldi_decoder.FasterDecoder(self._fst, options)
         self.reset()
 
     def reset(self) -> None:
@@ -94,7 +99,7 @@ class Decoder:
         return list(self._heard)
 
     def best(self, origin: int) -> Hypothesis | None:
-        """Return the best path so far that ends a sentence; where none does, the best of all; None where there is none.
+        """Return the best path so far that ends a sentence, or the best of all (see `patience`); None: there is none.
 
         `origin` is the sample index at which row 0 begins.
         """
@@ -104,20 +109,10 @@ class Decoder:
         found, lattice = self._search.get_best_path(use_final_probs=complete)
         if not found:
             return None
-        return self._hypothesis(list(_linear_arcs(lattice.to_str())), complete, origin)
-
-    def unfinished(self) -> float:
-        """Return how much cheaper the best path of all is than the best that ends a sentence [nats].
-
-        0 where the best of all ends one, infinite where none does.
-        """
-        if not self._rows or not self._search.reached_final():
-            return math.inf
-        costs = []
-        for only_final in (True, False):
-            found, lattice = self._search.get_best_path(use_final_probs=only_final)
-            costs.append(sum(arc.cost for arc in _linear_arcs(lattice.to_str())) if found else math.inf)
-        return max(0.0, costs[0] - costs[1])
+        text = lattice.to_str()
+        if self._patience is not None:
+            complete = _end_cost(text) < self._patience
+        return self._hypothesis(list(_linear_arcs(text)), complete, origin)
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
         """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
@@ -265,6 +260,23 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
     while state in following:
         state, arc = following.pop(state)
         yield arc
+
+
+def _with_ends_everywhere(fst: Any, cost: float) -> Any:
+    """Given a graph whose final states cost nothing, return a copy in which all others are final, too, at a cost.
+
+    Kaldi's search prefers final states whatever they are behind; so the choice is put into the graph.
+    """
+    open_ended = kaldifst.StdVectorFst(fst)
+    for state in range(fst.num_states):
+        if float(fst.final(state).value) == math.inf:
+            open_ended.set_final(state, kaldifst.TropicalWeight(cost))
+    return kaldifst.StdConstFst(open_ended)
+
+
+def _end_cost(text: str) -> float:
+    """Given a one-path lattice as text, return the cost of its final state [nats]."""
+    return sum(_cost(fields) for fields in map(str.split, text.splitlines()) if 0 < len(fields) < 4)
 
 
 def _cost(fields: List[str]) -> float:

@@ -95,7 +95,7 @@ class Recognizer:
         self._settings = settings
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
-        self._glimpsed = Decoder(graph, settings.decoder)
+        self._glimpsed = Decoder(graph, settings.decoder, _BEHIND)
         self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
@@ -157,7 +157,7 @@ class Recognizer:
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
             return Progress.NOTHING
-        if not hypothesis.complete or self._glimpsed.unfinished() > _BEHIND:
+        if not hypothesis.complete:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
