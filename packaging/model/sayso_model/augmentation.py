@@ -65,6 +65,7 @@ class Augmenter:
         self._random = random
         self._noises, self._voices, self._samples, self._rooms = noises, voices, samples, rooms
         self.chances = chances
+        self._rings = [self._ring() for _ in range(60)]
 
     def speed(self, clip: Sound) -> Sound:
         """Given a clip, return it faster or slower, pitch and formants with it."""
@@ -131,12 +132,14 @@ class Augmenter:
     def noise(self, length: int) -> Sound:
         """Given a length, return that much of some noise."""
         kind = self._random.random()
-        if kind < 0.60:
+        if kind < 0.50:
             return self.recorded(length)
-        if kind < 0.78:
+        if kind < 0.74:
             return self.babble(length)
-        if kind < 0.92:
+        if kind < 0.84:
             return self.coloured(length)
+        if kind < 0.92:
+            return self.clatter(length)
         return self.music(length)
 
     def recorded(self, length: int) -> Sound:
@@ -150,7 +153,7 @@ class Augmenter:
     def babble(self, length: int) -> Sound:
         """Return several people talking at once."""
         mix = np.zeros(length, np.float32)
-        for _ in range(self._random.integers(3, 8)):
+        for _ in range(self._random.integers(2, 9)):
             voice = self._stretch(self._voices[self._random.integers(len(self._voices))], length)
             mix += voice / np.float32(level(voice))
         return mix
@@ -183,6 +186,26 @@ class Augmenter:
             out[place : place + note] = tone * np.exp(-time * random.uniform(0.5, 6.0))
             place += note
         return out + np.float32(1e-4)
+
+    def clatter(self, length: int) -> Sound:
+        """Return crockery: struck things that ring a little, in irregular succession, over a faint hiss."""
+        random = self._random
+        out = self.coloured(length) * np.float32(10.0 ** random.uniform(-2.5, -1.0))
+        strokes = random.poisson(length / RATE * random.uniform(1.5, 10.0)) + 1
+        for place in random.integers(0, length, strokes):
+            ring = self._rings[random.integers(len(self._rings))][: length - place]
+            out[place : place + len(ring)] += ring * np.float32(10.0 ** random.uniform(-1.5, 0.0))
+        return out
+
+    def _ring(self) -> Sound:
+        """Return one struck thing: a few modes that die away, and the stroke itself."""
+        random = self._random
+        time = np.arange(int(RATE * 0.25), dtype=np.float32) / RATE
+        ring = random.standard_normal(len(time)).astype(np.float32) * np.exp(-time * random.uniform(150.0, 900.0))
+        for _ in range(random.integers(2, 7)):
+            pitch, decay = 300.0 * 25.0 ** random.random(), 10.0 ** random.uniform(1.1, 2.3)
+            ring += np.sin(2 * np.pi * pitch * time + random.uniform(0, 6)) * np.exp(-time * decay)
+        return ring.astype(np.float32)
 
     def _stretch(self, clip: Clip, length: int) -> Sound:
         samples = self._samples(clip)

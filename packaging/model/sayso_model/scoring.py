@@ -16,6 +16,7 @@ import torch
 from sayso.recognition.features import LogMel, LogMelSettings
 from sayso_model import shards
 from sayso_model.augmentation import RATE, level, sound
+from sayso_model.discriminative import PhoneBigram, best_phones
 from sayso_model.loader import TAIL, usable
 from sayso_model.network import SUBSAMPLING, Network
 from sayso_model.phones import INDEX, Speller
@@ -109,8 +110,8 @@ def examples(
 
 
 @torch.no_grad()
-def errors(network: Network, dev: Sequence[Example]) -> tuple[int, int]:
-    """Given a network in eval mode and examples, return phone errors and phones, greedily decoded."""
+def errors(network: Network, dev: Sequence[Example], bigram: PhoneBigram | None = None) -> tuple[int, int]:
+    """Given a network in eval mode and examples, return phone errors and phones: by a bigram, or each row's best."""
     wrong = total = 0
     device = next(network.parameters()).device
     order = sorted(dev, key=lambda example: len(example.frames))
@@ -122,9 +123,10 @@ def errors(network: Network, dev: Sequence[Example]) -> tuple[int, int]:
             frames[place, : len(one.frames)] = one.frames
         with torch.autocast(device.type, torch.bfloat16):
             logits = network(torch.from_numpy(frames).to(device))
-        best = logits.float().argmax(2).cpu().numpy()
-        for place, one in enumerate(group):
-            rows = best[place, network.settings.look_ahead : len(one.frames) // SUBSAMPLING]
-            wrong += distance(collapsed(rows), one.phones)
+        outputs = logits.float().log_softmax(2).cpu()
+        for rows, one in zip(outputs, group):
+            heard = rows[network.settings.look_ahead : len(one.frames) // SUBSAMPLING]
+            best = best_phones(heard[:, None], bigram)[0] if bigram else collapsed(heard.argmax(1).numpy())
+            wrong += distance(best, one.phones)
             total += len(one.phones)
     return wrong, total

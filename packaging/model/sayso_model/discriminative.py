@@ -1,0 +1,150 @@
+"""Discriminative training without lattices: the denominator of CTC-CRF.
+
+Rule of this file: the daemon never hears phones alone, but sentences of a grammar. So the network is trained to put
+the spoken phones before all others that English could bring: the CTC score of what was said, less that of every phone
+sequence, each weighed by a phone bigram (Xiang and Ou 2019; Povey et al. 2016 without CTC's blanks). The sum over all
+sequences and its gradient are exact, by the forward-backward algorithm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sayso_model import shards
+from sayso_model.loader import NOISE_ONLY
+from sayso_model.phones import INDEX, SYMBOLS
+from sayso_model.places import SHARDS
+
+
+@dataclass(frozen=True)
+class PhoneBigram:
+    """How phones follow one another in what is trained on."""
+
+    first: Tensor
+    """[phones]: probability of each as the first; what is left is that of nothing being said."""
+    next: Tensor
+    """[phones, phones]: probability of the second after the first."""
+    last: Tensor
+    """[phones]: probability that nothing follows."""
+
+    @property
+    def nothing(self) -> float:
+        """Probability that no phone comes at all."""
+        return 1.0 - float(self.first.sum())
+
+
+def phone_bigram() -> PhoneBigram:
+    """Return the bigram of all aligned training clips, with their ends; each count is raised by a tenth."""
+    size = len(SYMBOLS)
+    counts = np.zeros((size, size))  # row 0: the first of a clip; column 0: nothing follows
+    for name in shards.names(SHARDS):
+        file = SHARDS / f"{name}.phones"
+        if file.exists() and not name.startswith("dev-"):
+            for line in file.read_text().splitlines():
+                said = [0, *(INDEX[phone] for phone in line.split("\t")[1].split()), 0]
+                np.add.at(counts, (said[:-1], said[1:]), 1)
+    counts += 0.1
+    share = counts / counts.sum(axis=1, keepdims=True)
+    first = share[0, 1:] / share[0, 1:].sum() * (1.0 - NOISE_ONLY)
+    return PhoneBigram(*(torch.tensor(part, dtype=torch.float32) for part in (first, share[1:, 1:], share[1:, 0])))
+
+
+class _Denominator(torch.autograd.Function):
+    """The logarithm of the sum over all phone sequences and alignments, and its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, log_probs: Tensor, bigram: PhoneBigram) -> Tensor:
+        """Given [rows, batch, outputs], blank first, return [batch]."""
+        every, apart = bigram.next, bigram.next.clone()
+        apart.fill_diagonal_(0.0)  # the same phone twice needs a blank between
+        probs = log_probs.exp()
+        phone, blank = probs[:, :, 1:], probs[:, :, :1]
+        rows, batch, _ = probs.shape
+        # Three kinds of state: in a phone, in a blank after one, in the blanks before the first.
+        inside, after = phone.new_zeros(rows, batch, len(every)), phone.new_zeros(rows, batch, len(every))
+        before = phone.new_zeros(rows, batch, 1)
+        scale = phone.new_zeros(rows, batch, 1)
+        now, rest, start = phone[0] * bigram.first, torch.zeros_like(phone[0]), blank[0]
+        for row in range(rows):
+            if row:
+                fresh = now + now @ apart + rest @ every + start * bigram.first
+                now, rest, start = phone[row] * fresh, blank[row] * (now + rest), blank[row] * start
+            total = (now + rest).sum(1, keepdim=True) + start
+            now, rest, start = now / total, rest / total, start / total
+            inside[row], after[row], before[row], scale[row] = now, rest, start, total
+        end = ((now + rest) * bigram.last).sum(1, keepdim=True) + start * bigram.nothing
+        result = (scale.log().sum(0) + end.log()).squeeze(1)
+
+        gradient = torch.empty_like(probs)
+        to_now = (bigram.last / end).expand_as(now)
+        to_rest, to_start = to_now, bigram.nothing / end
+        for row in range(rows - 1, -1, -1):
+            gradient[row, :, 1:] = inside[row] * to_now
+            gradient[row, :, :1] = (after[row] * to_rest).sum(1, keepdim=True) + before[row] * to_start
+            if row:
+                spoken, silent = phone[row] * to_now / scale[row], blank[row] / scale[row]
+                to_start = (spoken * bigram.first).sum(1, keepdim=True) + silent * to_start
+                to_now, to_rest = (
+                    spoken + spoken @ apart.t() + silent * to_rest,
+                    spoken @ every.t() + silent * to_rest,
+                )
+        ctx.save_for_backward(gradient)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Given the gradient of the sums, return that of the log-posteriors: how often each output is passed."""
+        (passed,) = ctx.saved_tensors
+        return passed * gradient[None, :, None], None
+
+
+def denominator(log_probs: Tensor, bigram: PhoneBigram) -> Tensor:
+    """Given log-posteriors [rows, batch, outputs], return [batch]: ln Σ P(phones) e^score over all phone sequences."""
+    result: Tensor = _Denominator.apply(log_probs, bigram)
+    return result
+
+
+def best_phones(log_probs: Tensor, bigram: PhoneBigram) -> list[list[int]]:
+    """Given log-posteriors [rows, batch, outputs], return the best phone sequence of each, by its best alignment."""
+    first, every = bigram.first.log(), bigram.next.log()
+    apart = every.clone()
+    apart.fill_diagonal_(0.0)  # staying costs nothing
+    rows, batch, _ = log_probs.shape
+    phones = len(every)
+    silence = log_probs[:, :, :1]
+    now, rest = log_probs[0, :, 1:] + first, torch.full((batch, phones), -torch.inf)
+    start = silence[0]
+    came_now, came_rest = [], []
+    for row in range(1, rows):
+        inside, into = (now[:, :, None] + apart).max(1)
+        through, over = (rest[:, :, None] + every).max(1)
+        fresh, kind = torch.stack((inside, through, start + first)).max(0)
+        came_now.append(torch.where(kind == 0, into, torch.where(kind == 1, over + phones, 2 * phones)))
+        came_rest.append(torch.where(now >= rest, 0, 1))
+        rest = silence[row] + torch.maximum(now, rest)
+        now = log_probs[row, :, 1:] + fresh
+        start = start + silence[row]
+    last = bigram.last.log()
+    ends = torch.cat((now + last, rest + last, start + float(np.log(bigram.nothing))), 1).argmax(1)
+    found = []
+    for clip in range(batch):
+        state, said = int(ends[clip]), []
+        for row in range(rows - 2, -1, -1):
+            if state == 2 * phones:
+                break
+            if state >= phones:  # a blank after this phone
+                state = state - phones + phones * int(came_rest[row][clip, state - phones])
+                continue
+            came = int(came_now[row][clip, state])
+            if came != state:
+                said.append(state + 1)
+            state = came
+        if state < phones:
+            said.append(state + 1)
+        found.append(said[::-1])
+    return found
