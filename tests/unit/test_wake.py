@@ -59,8 +59,9 @@ def test_the_parts_of_a_path_add_up_to_it(sentences: list[str], seed: int, rows:
     assert (*best.wake.words, *best.rest.words) == best.words
     assert (*best.wake.tags, *best.rest.tags) == best.tags
     assert best.wake.steps + best.rest.steps == best.steps
-    assert best.wake.acoustic + best.rest.acoustic == pytest.approx(best.acoustic, abs=1e-3)
-    assert best.wake.free + best.rest.free == pytest.approx(best.free, abs=1e-3)
+    # What a part's own words don't take lies outside of them; together that is how far the path falls behind.
+    behind = [one.free - one.acoustic + one.outside for one in (best.wake, best.rest, best)]
+    assert behind[0] + behind[1] == pytest.approx(behind[2], abs=1e-3)
 
 
 def test_clean_words_are_found_with_and_without_the_phrase() -> None:
