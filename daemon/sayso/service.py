@@ -39,6 +39,7 @@ from sayso.assembly import (
     mqtt_settings,
 )
 from sayso.assist import Assist
+from sayso.complaints import HAPPENED, Complaints
 from sayso.config import Config
 from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
@@ -117,7 +118,7 @@ class Service:
         self._failure: Optional[BaseException] = None
         self._ready = False
         self._broker_seen = BrokerStatus(connected=False)
-        self._hand_over_error = ""
+        self._complaints = Complaints()
         self._watchdog = health.Watchdog(
             {"capture": lambda: self._microphone.progress, "worker": lambda: self._worker.turns}
         )
@@ -204,6 +205,7 @@ class Service:
             hearing=self._pipeline.hearing,
             keeps_audio=self._keeping.until(time.time()),
             accelerator=self._model.accelerator,
+            last_error=self._complaints.newest,
             chunk_ms=self._state.chunk_ms if self._pipeline.hearing else round(self._model.network.chunk_ms, 1),
         )
         if not self._ready and not status.startswith("starting"):
@@ -227,10 +229,10 @@ class Service:
         report = self._record.health(counters.dropped, counters.reconnects)
         self._broker.publish(self._contract.health(report, time.time()))
 
-    def _complain(self, line: str, *, level: int = logging.ERROR) -> None:
+    def _complain(self, line: str, source: str = HAPPENED, *, level: int = logging.ERROR) -> None:
         """Show an error where somebody will look: in the journal and on the state topic."""
         logger.log(level, "%s", line)
-        self._state = replace(self._state, last_error=line)
+        self._complaints.add(line, source)
 
     def _fail(self, error: BaseException) -> None:
         self._failure = error
@@ -248,16 +250,17 @@ class Service:
             logger.info("broker connected")
             self._tell_health()
         if status.error and status.error != before.error:
-            self._complain(status.error, level=logging.WARNING)
-        elif not status.error and self._state.last_error == before.error:
-            self._state = replace(self._state, last_error="")
+            self._complain(status.error, "broker", level=logging.WARNING)
+        elif not status.error:
+            self._complaints.settle("broker")
 
     def _dropped(self, dropped: Dropped) -> None:
         line = f"{dropped.message.topic}: not delivered: {dropped.reason}"
-        logger.warning("%s", line)
         # The broker that refuses it has said why, and that helps more than to hear of every message.
-        if not (self._broker_seen.connected and self._broker_seen.error):
-            self._state = replace(self._state, last_error=line)
+        if self._broker_seen.connected and self._broker_seen.error:
+            logger.warning("%s", line)
+        else:
+            self._complain(line, level=logging.WARNING)
 
     def _heard_from_broker(self, topic: str, payload: bytes, retained: bool) -> None:
         try:
@@ -278,20 +281,20 @@ class Service:
 
     def _answer_request(self, name: str, payload: bytes, retained: bool) -> None:
         """Obey a request, or say why not; either way the state says what came of it."""
-        before, error = self._state.answer, ""
+        error = ""
         try:
             self._obey(parse(name, payload, retained))
             self._open_or_close()
         except SaysoError as refusal:
             error = str(refusal)
-            self._complain(error)
-        if not error and before is not None and before.error == self._state.last_error:
-            self._state = replace(self._state, last_error="")
+            self._complain(error, "request")
+        else:
+            self._complaints.settle("request")
         self._state = replace(self._state, answer=Answer(name, time.time(), error))
 
     def _look_for_rival(self, topic: str, payload: bytes, retained: bool) -> None:
         rival = self._contract.other_publisher(topic, payload, retained)
-        if rival and rival != self._state.last_error:
+        if rival and rival != self._complaints.newest:
             self._complain(rival)
 
     def _obey(self, request: Request) -> None:
@@ -343,10 +346,9 @@ class Service:
         """Given how Home Assistant took a command (empty: well), count and show it."""
         self._record.add_hand_over(failed=bool(error))
         if error:
-            self._complain(error, level=logging.WARNING)
-        elif self._state.last_error == self._hand_over_error:
-            self._state = replace(self._state, last_error="")
-        self._hand_over_error = error
+            self._complain(error, "hand-over", level=logging.WARNING)
+        else:
+            self._complaints.settle("hand-over")
 
     # The sentences.
 
@@ -357,11 +359,12 @@ class Service:
 
     def _reloaded(self, error: Optional[SaysoError]) -> None:
         if error is not None:
-            self._complain(f"sentences not reloaded, the last good ones stay: {error}")
+            self._complain(f"sentences not reloaded, the last good ones stay: {error}", "sentences")
         else:
             self._use_sentences()
             self._say(self._discovery.with_intents(self._sentences.intents))
-            self._state = replace(self._state, grammar=self._sentences.label, last_error="")
+            self._complaints.settle("sentences")
+            self._state = replace(self._state, grammar=self._sentences.label)
             logger.info("sentences reloaded: %s", self._state.grammar)
         health.ready(self._summary())
         if self._sentences.behind:

@@ -44,11 +44,11 @@ def test_a_command_survives_the_edge_tpu_and_the_edge_tpu_comes_back(
     until(lambda: is_listening(listener), "listening")
     runs_on("edgetpu:usb:0 (")
     assert listener.last("state")["chunk_ms"] > 0
-    speaker = threading.Thread(target=house.say, args=("set_a_timer_for_5_minutes",))
+    speaker = threading.Thread(target=house.say, args=("set_a_timer_for_3_hours_and_10_minutes",))
     speaker.start()
     until(lambda: listener.last("state")["hearing"], "somebody speaking")
     edge_tpu.tell("hangs")
-    assert until(listener.commands, "a command")[0]["slots"] == {"minutes": 5}
+    assert until(listener.commands, "a command")[0]["slots"] == {"hours": 3, "minutes": 10}
     speaker.join()
     runs_on("cpu (the Edge TPU")
     edge_tpu.tell("works")

@@ -66,7 +66,7 @@ def test_whoever_asks_sees_how_loud_it_is_and_the_words_so_far(house: House, lis
     listener.ask("set/live", "30")
     until(lambda: listener.all("live"), "the first look")
     quiet = listener.last("live")
-    house.say("set_a_timer_for_5_minutes")
+    house.say("set_a_timer_for_3_hours_and_10_minutes")
     until(lambda: len(listener.commands()) == 2, "the second command")
     seen = listener.all("live")
     assert max(live["level"] for live in seen) > quiet["level"] + 20
