@@ -103,7 +103,7 @@ class Augmenter:
         """Given a scene and where its words are, add a short sound before the first or after the last of them."""
         random = self._random
         event = self._event(int(RATE * random.uniform(0.04, 0.7)))
-        event *= np.float32(speech / level(event) * 10.0 ** (random.uniform(-15.0, 6.0) / 20.0))
+        event *= np.float32(speech / level(event) * 10.0 ** (random.uniform(-15.0, 12.0) / 20.0))
         if random.random() < 0.7:
             place = max(0, first - len(event) - int(RATE * random.uniform(0.0, 0.25)))
             event = event[: max(0, first - place)]

@@ -36,6 +36,8 @@ WEIGHTS = {
 
 NOISE_ONLY = 0.06
 """Share of scenes in which nobody speaks: noise has to come out as blanks."""
+BROKEN_IN = 0.12
+"""Share of scenes that begin within the first sound: a gate that opened late, or a sentence behind another's end."""
 WARPS = tuple(np.linspace(0.88, 1.14, 9))
 
 
@@ -174,11 +176,15 @@ class Source:
         random = self._random
         total, tail = round(length * RATE), round(TAIL * RATE)
         frames = []
-        for clip, _ in items:
-            free = total - len(clip)
-            lead = min(free, int(self._pause() * RATE))
-            if random.random() < 0.3:
-                lead = int(random.uniform(lead, free))
+        for whole, _ in items:
+            clip = whole
+            if random.random() < BROKEN_IN:
+                clip, lead = clip[int(random.uniform(0, min(0.15 * RATE, len(clip) / 8))) :], 0
+            else:
+                free = total - len(clip)
+                lead = min(free, int(self._pause() * RATE))
+                if random.random() < 0.3:
+                    lead = int(random.uniform(lead, free))
             extractor = (
                 self._features[random.integers(len(WARPS))]
                 if random.random() < 0.6
