@@ -138,6 +138,8 @@ class Hypothesis:
     worst_word: float = 0.0
     """Of the words, how far the worst falls behind the free path over its own steps [nats per phone, >= 0]: one wrong
     word in a long sentence."""
+    evident: int = 0
+    """Phones on the best unconstrained path over the words' steps."""
     wake: Hypothesis | None = None
     """The wake phrase alone, where the path begins with one: its words, tags and scores over its own steps."""
     rest: Hypothesis | None = None
@@ -163,6 +165,8 @@ class Evidence:
     negative, because a sentence leaves less choice."""
     log_ratio: float
     """The same for the whole path [nats]."""
+    evident: float
+    """Phones of the best free path while the words last, per phone of the path: a chime or a far voice has few."""
     phones: float
     """Phones of the path."""
     length: float

@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE.parent / "package"))
 import soundfile  # noqa: E402 - behind what makes the next line possible
 from machine import Machine  # noqa: E402
 
-SPEECH = HERE.parent / "data" / "speech" / "turn_on_Standing_Light.opus"
+SPEECH = HERE.parent / "data" / "speech" / "lock_the_Front_Door.opus"
 
 SOUND = """\
 [Service]
@@ -42,7 +42,7 @@ def listening(machine: Machine) -> None:
 def heard(machine: Machine) -> None:
     """What is said in the room reaches the journal with its fields."""
     machine.play("/said.wav")
-    machine.until("journalctl SAYSO_INTENT=HassTurnOn", lambda text: "HassTurnOn" in text, "a command in the journal")
+    machine.until("journalctl SAYSO_INTENT=HassLock", lambda text: "HassLock" in text, "a command in the journal")
 
 
 def restarted(machine: Machine) -> None:

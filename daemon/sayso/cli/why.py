@@ -19,6 +19,7 @@ outside     the same before the first word and after the last: what else was to 
 worst_word  distance of the word that fits worst
 advantage   nats per phone that it fits better than any sequence of phones would; mostly negative
 log_ratio   the same for the whole sentence
+evident     phones that any sounds would have there, per phone of the sentence
 phones      of the sentence, and their natural logarithm as length: long sentences don't fit by chance
 margin      nats to the best sentence that means something else (5 is the most that is looked for)"""
 

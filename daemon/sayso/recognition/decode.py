@@ -178,6 +178,7 @@ class Decoder:
                 outside=float((behind.max(axis=1) - behind[np.arange(len(silent)), silent]).sum()),
                 phones=self._phones(said),
                 free_phones=self._phones(log_probs[first:end].argmax(axis=1)),
+                evident=self._phones(rows.argmax(axis=1)),
                 steps=end - first,
                 worst_word=self._worst_word(words, origin, tokens, log_probs),
             )

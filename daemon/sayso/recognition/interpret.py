@@ -36,6 +36,7 @@ class Logistic:
     worst_word: float = 0.0
     advantage: float = 0.0
     log_ratio: float = 0.0
+    evident: float = 0.0
     phones: float = 0.0
     length: float = 0.0
     margin: float = 0.0
@@ -109,6 +110,7 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
         worst_word=hypothesis.worst_word,
         advantage=hypothesis.advantage / phones,
         log_ratio=hypothesis.advantage,
+        evident=hypothesis.evident / phones,
         phones=phones,
         length=math.log(phones),
         margin=min(max(margin, 0.0), MARGIN_CAP),
