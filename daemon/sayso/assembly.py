@@ -111,28 +111,33 @@ def load_grammar(config: Config, bundle: Bundle) -> Grammar:
     )
 
 
+def decoder_settings(config: Config, model: Model) -> DecoderSettings:
+    """Given the settings and a model, return how its posteriors are searched."""
+    manifest = model.bundle.manifest
+    return DecoderSettings(
+        log_prior=np.array(manifest.tokens.log_prior, np.float32),
+        blank=manifest.tokens.blank,
+        prior_weight=manifest.decoding.prior_weight,
+        acoustic_scale=manifest.decoding.acoustic_scale,
+        log_bigram=model.bundle.log_bigram,
+        beam=config.decoder.beam,
+        max_active=config.decoder.max_active,
+        step=manifest.features.step * manifest.network.subsampling,
+    )
+
+
 def make_recognizer(
     config: Config, model: Model, grammar: Grammar, min_confidence: Optional[float] = None
 ) -> Recognizer:
     """Given a model and a grammar, return what judges utterances; `min_confidence` outranks the configured one."""
-    manifest = model.bundle.manifest
-    decoding = manifest.decoding
+    decoding = model.bundle.manifest.decoding
     threshold = next(
         one for one in (min_confidence, config.commands.min_confidence, decoding.min_confidence) if one is not None
     )
     settings = RecognizerSettings(
         features=model.bundle.features,
         streaming=streaming(model.bundle),
-        decoder=DecoderSettings(
-            log_prior=np.array(manifest.tokens.log_prior, np.float32),
-            blank=manifest.tokens.blank,
-            prior_weight=decoding.prior_weight,
-            acoustic_scale=decoding.acoustic_scale,
-            log_bigram=model.bundle.log_bigram,
-            beam=config.decoder.beam,
-            max_active=config.decoder.max_active,
-            step=manifest.features.step * manifest.network.subsampling,
-        ),
+        decoder=decoder_settings(config, model),
         min_confidence=threshold,
         intent_confidence=grammar.templates.min_confidence,
         wake_confidence=config.listening.wake_confidence,

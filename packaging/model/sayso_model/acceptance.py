@@ -25,11 +25,12 @@ from rich.table import Table
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, read_config
 from sayso.grammar.explain import read_sentence
+from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.text import words
 from sayso.recognition.interpret import read_tags
-from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard
+from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard, Hypothesis
 from sayso_model import shards
-from sayso_model.places import REPOSITORY, SHARDS
+from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
 from sayso_model.surroundings import LEAD, Surroundings, last_speech
 
 Sound = npt.NDArray[np.int16]
@@ -80,6 +81,11 @@ def clips(prefix: str, wanted: Callable[[shards.Clip], bool] = lambda _: True) -
                 yield Trial(clip.key, np.array(samples(clip)), clip.text)
 
 
+def with_bundle(config: Config, folder: Path) -> Config:
+    """Given settings and a bundle, return the settings that name it."""
+    return config.model_copy(update={"model": config.model.model_copy(update={"path": str(folder)})})
+
+
 def sentences(folder: Path, texts: Iterable[str]) -> Path:
     """Given sentences, write them as templates, each an intent's, and return the file."""
     file = folder / f"{len(list(folder.iterdir()))}.yaml"
@@ -127,6 +133,16 @@ class Shipped:
         self._grammar = load_grammar(self._config, model.bundle)
         self._recognizer = make_recognizer(self._config, model, self._grammar)
 
+    @property
+    def graph(self) -> DecodingGraph:
+        """Return what is searched."""
+        return self._grammar.graph
+
+    def meaning(self, found: Hypothesis) -> Meant:
+        """Given a path, return what it means."""
+        one = read_tags(found.tags, self.graph.slot_ends, self.graph.sentence_ends)
+        return one.intent, dict(one.slots)
+
     def meanings(self, said: str) -> list[Meant]:
         """Given a sentence, return what it may mean."""
         graph = self._grammar.graph
@@ -162,9 +178,10 @@ def main() -> None:
     )
     parser.add_argument("--most", type=int, default=10**9, help="trials of a suite at most")
     parser.add_argument("--what", choices=("commands", "others", "all"), default="all", help="others: no command")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--evidence", type=Path, help="write each outcome's evidence to this table")
     options = parser.parse_args()
-    config = read_config(REPOSITORY / "config" / "sayso.toml")
+    config = with_bundle(read_config(REPOSITORY / "config" / "sayso.toml"), options.bundle)
     model = load_model(config)
     table = Table(title=f"{model.bundle.label}, int8, through the shipped path")
     for title in ("what", "condition", "accepted", "of", "%", "95 % interval", "top choice %", "ms after, 50 / 95 %"):
