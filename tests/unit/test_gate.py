@@ -166,6 +166,17 @@ def test_where_nobody_heard_anything_the_next_utterance_may_begin_within_it() ->
         assert heard[len(again)] == 14
 
 
+def test_speech_that_the_listener_has_not_heard_yet_belongs_to_the_next_utterance() -> None:
+    frames = sound("." * 6 + "s" * 4 + "." * 6 + "s" * 6 + "." * 12)
+    for still, ends, begins in ((0, 18, 18), (8, 10, 13)):
+        gate = Gate(SETTINGS)
+        events = [event for frame, flag in frames[:18] for event in gate.feed(frame, flag)]
+        events += gate.close("grammar", still * FRAME_SAMPLES)
+        (_, first), (heard, second) = told([*events, *run(gate, frames[18:])])
+        assert first.end == ends * FRAME_SAMPLES
+        assert (heard[0], second.end) == (begins, 22 * FRAME_SAMPLES)
+
+
 def test_the_hangover_can_be_changed_for_the_open_utterance_only() -> None:
     gate = Gate(SETTINGS)
     events: list[GateEvent] = []
@@ -191,7 +202,7 @@ FLAGS = st.text("s.", max_size=200) | st.lists(st.tuples(st.sampled_from("s."), 
 @given(
     flags=FLAGS,
     gaps=st.dictionaries(st.integers(0, 200), st.integers(1, 10_000), max_size=3),
-    closed_after=st.sets(st.integers(0, 200), max_size=3),
+    closed_after=st.dictionaries(st.integers(0, 200), st.integers(0, 20), max_size=3),
     settings=st.builds(
         GateSettings,
         pre_roll=st.sampled_from([0.0, 0.1, 0.3]),
@@ -203,16 +214,23 @@ FLAGS = st.text("s.", max_size=200) | st.lists(st.tuples(st.sampled_from("s."), 
     ),
 )
 def test_whatever_comes_utterances_are_whole_in_order_and_hold_no_speech_twice(
-    flags: str, gaps: dict[int, int], closed_after: set[int], settings: GateSettings
+    flags: str, gaps: dict[int, int], closed_after: dict[int, int], settings: GateSettings
 ) -> None:
     frames = sound(flags, gaps)
     gate = Gate(settings)
     events = []
+    unheard: set[int] = set()
+    """Frames in which the listener had heard nothing."""
     for number, (frame, is_speech) in enumerate(frames):
         events += gate.feed(frame, is_speech)
-        events += gate.close() if number in closed_after else []
+        if number in closed_after:
+            still = closed_after[number]
+            events += gate.close("grammar", still * FRAME_SAMPLES)
+            # After a gap, so many samples reach further back than as many frames.
+            since = frame.start + (1 - still) * FRAME_SAMPLES
+            unheard |= {other for other, (one, _) in enumerate(frames[: number + 1]) if one.start >= since}
     utterances = told(events + gate.finish())
-    spoken = [number for heard, _ in utterances for number in heard if flags[number] == "s"]
+    spoken = [number for heard, _ in utterances for number in heard if flags[number] == "s" and number not in unheard]
     assert spoken == sorted(set(spoken))
     ends = [end.end for _, end in utterances]
     assert ends == sorted(ends)

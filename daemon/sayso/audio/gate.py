@@ -83,6 +83,8 @@ class Event(Enum):
     """So many samples are missing that the sentence must be over."""
     CLOSE = auto()
     """The listener has heard enough."""
+    RESUME = auto()
+    """The listener has heard enough, and speech that it has not heard has begun since."""
     STOP = auto()
     """There is no more sound."""
 
@@ -134,6 +136,7 @@ TRANSITIONS: Mapping[tuple[State, Event], Step] = {
     (State.SPEECH, Event.GAP): Step(State.BROKEN, _FORGET),
     (State.SPEECH, Event.BREAK): Step(State.IDLE, _END + _FORGET, "audio_gap"),
     (State.SPEECH, Event.CLOSE): Step(State.IDLE, _END),
+    (State.SPEECH, Event.RESUME): Step(State.ONSET, _END),
     (State.SPEECH, Event.STOP): Step(State.IDLE, _END + _FORGET, "stopped"),
     (State.HANGOVER, Event.SPEECH): Step(State.SPEECH, _PASS),
     (State.HANGOVER, Event.SILENCE): Step(State.HANGOVER, _PASS),
@@ -142,6 +145,7 @@ TRANSITIONS: Mapping[tuple[State, Event], Step] = {
     (State.HANGOVER, Event.GAP): Step(State.BROKEN, _FORGET),
     (State.HANGOVER, Event.BREAK): Step(State.IDLE, _END + _FORGET, "audio_gap"),
     (State.HANGOVER, Event.CLOSE): Step(State.IDLE, _END),
+    (State.HANGOVER, Event.RESUME): Step(State.ONSET, _END),
     (State.HANGOVER, Event.STOP): Step(State.IDLE, _END + _FORGET, "stopped"),
     (State.BROKEN, Event.SPEECH): Step(State.BROKEN),
     (State.BROKEN, Event.SILENCE): Step(State.BROKEN),
@@ -150,6 +154,7 @@ TRANSITIONS: Mapping[tuple[State, Event], Step] = {
     (State.BROKEN, Event.GAP): Step(State.BROKEN, _FORGET),
     (State.BROKEN, Event.BREAK): Step(State.IDLE, _END + _FORGET, "audio_gap"),
     (State.BROKEN, Event.CLOSE): Step(State.IDLE, _END, "audio_gap"),
+    (State.BROKEN, Event.RESUME): Step(State.ONSET, _END, "audio_gap"),
     (State.BROKEN, Event.STOP): Step(State.IDLE, _END + _FORGET, "audio_gap"),
 }
 """What happens; a pair that is not here can't come about (`FADED` only while closed, `QUIET` only while open, …)."""
@@ -205,9 +210,19 @@ class Gate:
         self._trim()
         return self._flush()
 
-    def close(self, reason: str = "grammar") -> list[GateEvent]:
-        """Given why, end the open utterance after the last frame and return its end; nothing if none is open."""
-        self._take(Event.CLOSE, reason)
+    def close(self, reason: str = "grammar", still: int = 0) -> list[GateEvent]:
+        """Given why, end the open utterance after the last frame and return its end; nothing if none is open.
+
+        For the last `still` samples the listener has heard nothing: speech frames among them are noise, or the next
+        utterance's beginning.
+        """
+        event = Event.CLOSE
+        if self._utterance is not None and self._heard is not None:
+            end = max(self._utterance.speech_start, min(self._utterance.speech_end, self._heard - still))
+            self._utterance.speech_end = end
+            if any(frame.start >= end for frame in self._onset()):
+                event = Event.RESUME
+        self._take(event, reason)
         return self._flush()
 
     def finish(self) -> list[GateEvent]:

@@ -30,8 +30,8 @@ class Gate(Protocol):
     def feed(self, frame: AudioFrame, is_speech: bool) -> List[GateEvent]:
         """Given a frame and whether it holds speech, return what follows from it."""
 
-    def close(self, reason: str = "grammar") -> List[GateEvent]:
-        """Given why, end the open utterance and return what follows from that."""
+    def close(self, reason: str = "grammar", still: int = 0) -> List[GateEvent]:
+        """Given why, and for how many samples nothing was heard, end the open utterance; return what follows."""
 
     def finish(self) -> List[GateEvent]:
         """Given that the source has ended, return what follows from that."""
@@ -103,7 +103,7 @@ class Pipeline:
         pause = self._pauses[glimpse.progress]
         heard = glimpse.progress is not Progress.NOTHING
         if (min(self._quiet, glimpse.still) if heard else self._quiet) >= pause:
-            return self._follow(self._gate.close("grammar" if heard else "nothing"))
+            return self._follow(self._gate.close("grammar", glimpse.still) if heard else self._gate.close("nothing"))
         late = max(0, self._quiet - glimpse.still) if heard else 0
         self._gate.hangover = min(pause + late, self._longest)
         return []
@@ -123,7 +123,7 @@ class Pipeline:
                 Progress.WOKEN: self._pauses[Progress.UNFINISHED],
             }
             if glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
-                return self._follow(self._gate.close("grammar"))
+                return self._follow(self._gate.close("grammar", glimpse.still))
         return []
 
     def finish(self) -> List[Heard]:
