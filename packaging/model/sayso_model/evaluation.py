@@ -1,7 +1,8 @@
 """Phone error rates of the float and the int8 network: `evaluate`.
 
 Rule of this file: dev speech only. Each clip is heard alone, 0.2 s of digital silence before it; the int8 network
-is run as the daemon runs it, call by call, by the daemon's own code. 95 % intervals by a bootstrap over clips.
+is run as the daemon runs it, call by call, by the daemon's own code. Its label prior is divided out as the daemon does
+it; the phones are the best in a bigram, as discriminative.py has it. 95 % intervals by a bootstrap over clips.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import numpy.typing as npt
 import torch
 
 from sayso.recognition.acoustic import AcousticStream
-from sayso.recognition.bundle import load_bundle
+from sayso.recognition.bundle import Bundle, load_bundle
 from sayso.recognition.tflite import TfliteNetwork, streaming
+from sayso_model.discriminative import PhoneBigram, best_phones, phone_bigram
 from sayso_model.export import averaged
 from sayso_model.network import SUBSAMPLING, Network
 from sayso_model.places import BUNDLE, RUNS
-from sayso_model.scoring import Example, collapsed, distance, examples
+from sayso_model.scoring import Example, distance, examples
 from sayso_model.statistics import settings as feature_settings
 
 SETS = (
@@ -34,7 +36,9 @@ CONDITIONS = (("clean", None, "kitchen"), ("kitchen, 12 dB", 12.0, "kitchen"), (
 SAMPLES = 2000
 """Bootstrap samples."""
 
-Decoder = Callable[[npt.NDArray[np.float32]], list[int]]
+Rows = npt.NDArray[np.float32]
+Hearing = Callable[[Rows], Rows]
+"""Features -> log-posteriors."""
 
 
 @dataclass(frozen=True)
@@ -58,34 +62,34 @@ def rate(wrong: Sequence[int], total: Sequence[int]) -> Rate:
     return Rate(errors.sum() / phones.sum(), float(low), float(high))
 
 
-def shipped(folder: Path) -> Decoder:
-    """Given a bundle, return what its int8 network hears in features, decoded greedily."""
-    bundle = load_bundle(folder)
+def shipped(bundle: Bundle) -> Hearing:
+    """Given a bundle, return what its int8 network hears."""
     network = TfliteNetwork(bundle.model, bundle, 1)
 
-    def decode(frames: npt.NDArray[np.float32]) -> list[int]:
+    def hear(frames: Rows) -> Rows:
         stream = AcousticStream(network, streaming(bundle))
         whole = np.pad(frames, ((0, -len(frames) % bundle.manifest.network.window), (0, 0)), "edge")
-        return collapsed(stream.feed(whole).log_probs.argmax(axis=1))
+        return stream.feed(whole).log_probs
 
-    return decode
+    return hear
 
 
-def trained(network: Network) -> Decoder:
-    """Given a float network, return what it hears in features, decoded greedily."""
+def trained(network: Network) -> Hearing:
+    """Given a float network, return what it hears."""
 
     @torch.no_grad()
-    def decode(frames: npt.NDArray[np.float32]) -> list[int]:
+    def hear(frames: Rows) -> Rows:
         whole = frames[: len(frames) // SUBSAMPLING * SUBSAMPLING]
-        rows = network(torch.from_numpy(whole[None]))[0, network.settings.look_ahead :]
-        return collapsed(rows.argmax(dim=1).numpy())
+        rows: Rows = network(torch.from_numpy(whole[None]))[0, network.settings.look_ahead :].log_softmax(1).numpy()
+        return rows
 
-    return decode
+    return hear
 
 
-def score(decode: Decoder, dev: Sequence[Example]) -> Rate:
-    """Given a decoder and clips, return the phone error rate."""
-    return rate([distance(decode(one.frames), one.phones) for one in dev], [len(one.phones) for one in dev])
+def score(hear: Hearing, dev: Sequence[Example], prior: Rows, bigram: PhoneBigram) -> Rate:
+    """Given who hears, clips, what is divided out of the posteriors and a bigram, return the phone error rate."""
+    found = [best_phones(torch.from_numpy(hear(one.frames) - prior)[:, None], bigram)[0] for one in dev]
+    return rate([distance(best, one.phones) for best, one in zip(found, dev)], [len(one.phones) for one in dev])
 
 
 def main() -> None:
@@ -97,15 +101,18 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="clips of each set, for a quick look")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    decoders = {"int8": shipped(options.bundle)}
+    bundle, bigram = load_bundle(options.bundle), phone_bigram()
+    weight, log_prior = bundle.manifest.decoding.prior_weight, bundle.manifest.tokens.log_prior
+    prior = np.array(log_prior, np.float32) * np.float32(weight)
+    networks = {"int8": shipped(bundle)}
     if options.run:
-        decoders = {"float": trained(averaged(RUNS / options.run / options.checkpoint)), **decoders}
-    print(f"| phone error rate | condition | clips | {' | '.join(decoders)} |")
-    print("|---|---|---|" + "---|" * len(decoders))
+        networks = {"float": trained(averaged(RUNS / options.run / options.checkpoint)), **networks}
+    print(f"| phone error rate | condition | clips | {' | '.join(networks)} |")
+    print("|---|---|---|" + "---|" * len(networks))
     for title, shard in SETS:
         for condition, decibels, kind in CONDITIONS:
             dev = examples(shard, feature_settings(), options.most, decibels, kind)
-            rates = " | ".join(str(score(decode, dev)) for decode in decoders.values())
+            rates = " | ".join(str(score(hear, dev, prior, bigram)) for hear in networks.values())
             print(f"| {title} | {condition} | {len(dev)} | {rates} |", flush=True)
 
 
