@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -263,6 +264,7 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
         yield arc
 
 
+@lru_cache(maxsize=1)  # of the grammar at work: a house's has some hundred thousand states
 def _with_ends_everywhere(fst: Any, cost: float) -> Any:
     """Given a graph whose final states cost nothing, return a copy in which all others are final, too, at a cost.
 
