@@ -203,6 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--discriminative", type=float, default=0.0, metavar="SHARE", help="0: CTC; 1: against all other phones alone"
     )
+    parser.add_argument("--threads", type=int, default=1, help="of the trainer, where there is no GPU")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
     parser.add_argument("--seed", type=int, default=11)
@@ -210,7 +211,7 @@ def main() -> None:
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(options.threads)
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
     shape = NetworkSettings(width=options.width)
