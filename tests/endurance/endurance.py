@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Optional, TextIO
 
 import soundfile
-from household import FRAME, RATE, ROUND, frames, one_round
+from household import FRAME, RATE, ROUND, crowd, frames, one_round
 from private_broker import PrivateBroker
 from running_daemon import House, Listener, is_listening, until
 from virtual_microphone import VirtualMicrophone
@@ -107,6 +107,9 @@ def through_the_pipeline(hours: float) -> list[str]:
     second: Optional[list[str]] = None
     outcomes: list[str] = []
     index = 0
+    for samples in frames(crowd()):
+        pipeline.feed(AudioFrame(samples, index))
+        index += FRAME
     for number in range(max(WARM_UP + 1, round(hours * 3600 / ROUND))):
         outcomes, begun = [], time.monotonic()
         for samples in frames(sound):
@@ -140,9 +143,11 @@ def through_the_daemon(minutes: float) -> list[str]:
             house, listener = House(Path(name), microphone, broker.port), Listener(broker.port)
             try:
                 until(lambda: is_listening(listener), "listening")
+                wav = Path(name) / "minute.wav"
+                soundfile.write(wav, crowd(), RATE)
+                microphone.play(wav)
                 begun = time.monotonic()
                 for minute in range(max(LIVE_WARM_UP + 1, round(minutes))):
-                    wav = Path(name) / "minute.wav"
                     start = minute % (ROUND // 60) * 60 * RATE
                     soundfile.write(wav, sound[start : start + 60 * RATE], RATE)
                     microphone.play(wav)

@@ -40,6 +40,17 @@ def one_round() -> Samples:
     return np.clip(sound, -32768, 32767).astype(np.int16)
 
 
+def crowd() -> Samples:
+    """Return two minutes of five voices at once, the second backwards: nothing fits, and everything might.
+
+    The search holds most then. Heard first, it makes memory what the worst hour of a year would.
+    """
+    voices = np.concatenate([soundfile.read(path, dtype="int16")[0] for path in sorted(SPEECH.glob("*.opus"))])
+    length = 60 * RATE
+    mix = np.sum([np.resize(np.roll(voices, -k * len(voices) // 5), length) / 2.0 for k in range(5)], axis=0)
+    return np.clip(np.concatenate((mix, mix[::-1])), -32768, 32767).astype(np.int16)
+
+
 def frames(sound: Samples) -> Iterator[Samples]:
     """Given sound, yield it as a microphone does."""
     for start in range(0, len(sound) - FRAME + 1, FRAME):
