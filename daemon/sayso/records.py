@@ -140,6 +140,8 @@ class Hypothesis:
     word in a long sentence."""
     evident: int = 0
     """Phones on the best unconstrained path over the words' steps."""
+    freedom: float = 0.0
+    """Natural logarithm of how many ways the grammar offered along the path, each step's multiplied."""
     wake: Hypothesis | None = None
     """The wake phrase alone, where the path begins with one: its words, tags and scores over its own steps."""
     rest: Hypothesis | None = None
@@ -167,6 +169,10 @@ class Evidence:
     """The same for the whole path [nats]."""
     evident: float
     """Phones of the best free path while the words last, per phone of the path: a chime or a far voice has few."""
+    unclear: float
+    """How improbable the best free path itself is, per phone of the path [nats, >= 0]: noise, several voices."""
+    freedom: float
+    """How many ways the grammar offered along the path, as a natural logarithm: one of many may fit by chance."""
     phones: float
     """Phones of the path."""
     length: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
@@ -82,6 +83,19 @@ def test_it_knows_whether_a_sentence_can_go_on(said: str, goes_on: bool) -> None
     outputs = [one for one in paths(words) if " ".join(s for s in one if not s.startswith(TAG)) == said]
     assert outputs
     assert {searched.goes_on(output) for output in outputs} == {goes_on}
+
+
+def test_it_knows_how_much_choice_there_was() -> None:
+    words = acceptor(contents(["(set|let) {x}", "see"], lists={"x": {"values": ["two", "ten", "tools", "kids"]}}))
+    searched = graph(words)
+    ways = {
+        " ".join(symbol for symbol in one if not symbol.startswith(TAG)): math.exp(searched.freedom(one))
+        for one in paths(words)
+    }
+    assert ways["see"] == pytest.approx(3)
+    assert ways["let ten"] == ways["set kids"] == pytest.approx(3 * 4)
+    (chosen,) = [one for one in paths(words) if "let" in one and "ten" in one]
+    assert searched.freedom(chosen) == searched.freedom(chosen[:3]) + searched.freedom(chosen, 3)
 
 
 def test_politeness_does_not_go_on() -> None:

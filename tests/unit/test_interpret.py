@@ -18,7 +18,7 @@ END = f"{SENTENCE_ENDS}0"
 
 HEARD = Hypothesis(
     words=(Word("go", 0, 1000),), tags=("go", ALL_SAID, END), complete=True, acoustic=-10.0, free=-8.0, cost=5.0,
-    advantage=-1.0, outside=2.0, phones=8, free_phones=8, evident=6, steps=30,
+    advantage=-1.0, outside=2.0, phones=8, free_phones=8, evident=6, freedom=3.5, steps=30,
 )  # fmt: skip
 
 
@@ -65,6 +65,8 @@ def test_evidence_is_counted_per_phone_and_in_all() -> None:
     assert evidence.advantage == pytest.approx(-0.125)
     assert evidence.log_ratio == pytest.approx(-1.0)
     assert evidence.evident == pytest.approx(0.75)
+    assert evidence.unclear == pytest.approx(1.0)
+    assert evidence.freedom == pytest.approx(3.5)
     assert evidence.phones == 8
 
 

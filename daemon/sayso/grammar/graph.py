@@ -12,7 +12,9 @@ epsilon, output n is `symbols[n]`, a word or a tag.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -49,17 +51,31 @@ class DecodingGraph:
     """G, deterministic: state -> output label -> next state. It starts in `start`."""
     start: int
 
+    @cached_property
+    def _label(self) -> dict[str, int]:
+        return {symbol: label for label, symbol in enumerate(self.symbols)}
+
+    def freedom(self, output: Sequence[str], begin: int = 0) -> float:
+        """Given the words and tags of a sentence or its beginning, return the natural logarithm of how many ways there
+        were to go on, multiplied over its symbols from the one at `begin`."""
+        state, total = self.start, 0.0
+        for place, symbol in enumerate(output):
+            leaving = self.grammar[state]
+            if place >= begin:
+                total += math.log(len(leaving))
+            state = leaving[self._label[symbol]]
+        return total
+
     def goes_on(self, output: Sequence[str]) -> bool:
         """Given the words and tags of a whole sentence, return whether a longer one begins with its words.
 
         Politeness at the end doesn't count: nobody waits for "please".
         """
         state = self.start
-        number = {symbol: label for label, symbol in enumerate(self.symbols)}
         said = output[: output.index(ALL_SAID)] if ALL_SAID in output else output
         words = [place for place, symbol in enumerate(said) if not symbol.startswith(TAG)]
         for symbol in said[: words[-1] + 1 if words else 0]:
-            state = self.grammar[state][number[symbol]]
+            state = self.grammar[state][self._label[symbol]]
         reached, todo = {state}, [state]
         while todo:
             for label, target in self.grammar[todo.pop()].items():

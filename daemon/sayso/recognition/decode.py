@@ -162,7 +162,10 @@ class Decoder:
         """The row of each arc; of those that take none, the row before."""
         costs = np.array([arc.cost for arc in arcs])
 
-        def scored(words: Tuple[Word, ...], output: Tuple[str, ...], first: int, end: int) -> Hypothesis:
+        words = tuple(self._words(arcs, origin))
+        output = tuple(self._graph.symbols[arc.symbol] for arc in arcs if arc.symbol)
+
+        def scored(words: Tuple[Word, ...], symbols: slice, first: int, end: int) -> Hypothesis:
             begin, stop = self._spoken(words, origin, first, end)
             rows, said = log_probs[begin:stop], tokens[begin:stop]
             behind = np.concatenate((log_probs[first:begin], log_probs[stop:end]))
@@ -170,7 +173,7 @@ class Decoder:
             spent = float(costs[(taken >= begin) & (taken < stop)].sum())
             return Hypothesis(
                 words=words,
-                tags=output,
+                tags=output[symbols],
                 complete=complete,
                 acoustic=float(rows[np.arange(len(said)), said].sum()),
                 free=float(rows.max(axis=1).sum()),
@@ -180,13 +183,12 @@ class Decoder:
                 phones=self._phones(said),
                 free_phones=self._phones(log_probs[first:end].argmax(axis=1)),
                 evident=self._phones(rows.argmax(axis=1)),
+                freedom=self._graph.freedom(output[: symbols.stop], symbols.start),
                 steps=end - first,
                 worst_word=self._worst_word(words, origin, tokens, log_probs),
             )
 
-        words = tuple(self._words(arcs, origin))
-        output = tuple(self._graph.symbols[arc.symbol] for arc in arcs if arc.symbol)
-        whole = replace(scored(words, output, 0, len(log_probs)), cost=float(costs.sum()))
+        whole = replace(scored(words, slice(0, len(output)), 0, len(log_probs)), cost=float(costs.sum()))
         # Nothing but its own words stands before the wake phrase's tag.
         said = next((place for place, symbol in enumerate(output) if symbol.startswith(WOKEN)), 0)
         if not said:
@@ -194,8 +196,9 @@ class Decoder:
         turn = len(log_probs)
         if len(words) > said:
             turn = ((words[said - 1].end + words[said].start) // 2 - origin) // self._settings.step
-        wake = scored(words[:said], output[: said + 1], 0, turn)
-        return replace(whole, wake=wake, rest=scored(words[said:], output[said + 1 :], turn, len(log_probs)))
+        wake = scored(words[:said], slice(0, said + 1), 0, turn)
+        rest = scored(words[said:], slice(said + 1, len(output)), turn, len(log_probs))
+        return replace(whole, wake=wake, rest=rest)
 
     def _spoken(self, words: Sequence[Word], origin: int, first: int, end: int) -> Tuple[int, int]:
         """Given the words found in the rows first:end, return the rows in which they are, and one more on each side."""

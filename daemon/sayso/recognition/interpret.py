@@ -37,6 +37,8 @@ class Logistic:
     advantage: float = 0.0
     log_ratio: float = 0.0
     evident: float = 0.0
+    unclear: float = 0.0
+    freedom: float = 0.0
     phones: float = 0.0
     length: float = 0.0
     margin: float = 0.0
@@ -111,6 +113,8 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
         advantage=hypothesis.advantage / phones,
         log_ratio=hypothesis.advantage,
         evident=hypothesis.evident / phones,
+        unclear=-hypothesis.free / phones,
+        freedom=hypothesis.freedom,
         phones=phones,
         length=math.log(phones),
         margin=min(max(margin, 0.0), MARGIN_CAP),

@@ -99,7 +99,10 @@ class Pipeline:
 
         In noise the gate is deaf to weak syllables, so a pause counts from the last phone that the network heard.
         """
-        glimpse = self._recognizer.glimpse()
+        glimpse = self._recognizer.glimpse(self._shortest)
+        if glimpse is None:
+            self._gate.hangover = self._longest
+            return []
         pause = self._pauses[glimpse.progress]
         heard = glimpse.progress is not Progress.NOTHING
         if (min(self._quiet, glimpse.still) if heard else self._quiet) >= pause:
@@ -115,14 +118,14 @@ class Pipeline:
             self._judged = 0
         elif still >= self._judged + _LOOK_AGAIN:
             self._judged = still
-            glimpse = self._recognizer.glimpse()
+            glimpse = self._recognizer.glimpse(self._still)
             # After a wake phrase it is mostly the command that goes on, of which no phone has come out yet.
             enough = {
                 Progress.FINISHED: self._still,
                 Progress.CONTINUABLE: self._pauses[Progress.CONTINUABLE],
                 Progress.WOKEN: self._pauses[Progress.UNFINISHED],
             }
-            if glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
+            if glimpse and glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
                 return self._follow(self._gate.close("grammar", glimpse.still))
         return []
 

@@ -126,12 +126,12 @@ class Recognizer:
         with self._timed("features"):
             frames = self._features.feed(samples)
         self._frames += len(frames)
-        self._advance(frames, self._acoustic, self._decoder, self._frames)
+        self._search(self._rows(frames, self._acoustic, self._frames))
 
     def still(self) -> int:
         """Return for how many samples nothing like a phone has followed the last one, as far as the network has
         answered; 0 before the first."""
-        return self._still(self._decoder)
+        return self._since_a_phone(self._decoder.heard) or 0
 
     def so_far(self) -> Meaning | None:
         """Return the best sentence, or beginning of one, as far as the network has answered; None: nothing yet."""
@@ -140,19 +140,23 @@ class Recognizer:
             return None  # in silence the search guesses a word
         return self._meaning(hypothesis.tags)
 
-    def glimpse(self) -> Glimpse:
-        """Return how far the sentence is, as if nothing but silence followed.
+    def glimpse(self, least: int = 0) -> Glimpse | None:
+        """Return how far the sentence is, as if nothing but silence followed; None, without looking further, where
+        something like a phone came within the last `least` samples: all that was heard is searched anew here.
 
         The network's look-ahead is answered with digital silence, on copies of the streams: what is really said
         next is heard as if nobody had asked.
         """
-        features, acoustic = self._features.fork(), self._acoustic.fork()
+        heard = [*self._decoder.heard, self._last_rows(self._features.fork(), self._acoustic.fork())]
+        still = self._since_a_phone(heard)
+        if still is not None and still < least:
+            return None
         self._glimpsed.reset()
-        for posteriors in self._decoder.heard:
-            self._glimpsed.feed(posteriors)
-        self._flush(features, acoustic, self._glimpsed)
-        hypothesis = self._glimpsed.best(self._opened.start)
-        return Glimpse(self._progress(hypothesis), self._still(self._glimpsed))
+        with self._timed("decode"):
+            for posteriors in heard:
+                self._glimpsed.feed(posteriors)
+            hypothesis = self._glimpsed.best(self._opened.start)
+        return Glimpse(self._progress(hypothesis), still or 0)
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
@@ -162,7 +166,7 @@ class Recognizer:
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
             return Progress.UNKNOWN
-        rivals = self._rivals(self._glimpsed.alternatives(_SEARCHED), meaning, hypothesis.cost)
+        rivals = self._rivals(self._glimpsed.alternatives(_SEARCHED), meaning)
         if rivals and self._probability(hypothesis, rivals[0][1]) < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
@@ -172,15 +176,16 @@ class Recognizer:
     def _probability(self, hypothesis: Hypothesis, margin: float) -> float:
         return confidence(weigh(_sentence(hypothesis), margin), self._settings.calibration)
 
-    def _still(self, decoder: Decoder) -> int:
+    def _since_a_phone(self, heard: Sequence[Posteriors]) -> int | None:
+        """Given rows, return for how many samples nothing like a phone has followed the last; None: there is none."""
         rows = 0
         blank = self._settings.decoder.blank
-        for posteriors in reversed(decoder.heard):
+        for posteriors in reversed([one for one in heard if len(one.log_probs)]):
             for token in reversed(posteriors.log_probs.argmax(axis=1).tolist()):
                 if token != blank:
                     return rows * self._settings.decoder.step
                 rows += 1
-        return 0
+        return None
 
     def end(self, end: UtteranceEnd) -> Heard:
         """Given how the utterance ended, return its outcome; of a wake phrase alone, that."""
@@ -193,13 +198,13 @@ class Recognizer:
         began = self._clock()
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
-        self._flush(self._features, self._acoustic, self._decoder)
+        self._search(self._last_rows(self._features, self._acoustic))
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
             found = self._decoder.alternatives(_SEARCHED) if hypothesis and hypothesis.complete else []
-            rivals = self._rivals(found, meaning, hypothesis.cost) if hypothesis else []
+            rivals = self._rivals(found, meaning)
             sentence = _sentence(hypothesis) if hypothesis else None
             evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP) if sentence else None
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
@@ -257,24 +262,25 @@ class Recognizer:
         """Where speech ended: by the gate, or, where noise kept that open, by the last word."""
         return min(end.end, hypothesis.words[-1].end) if end.reason == "grammar" else end.end
 
-    def _advance(self, frames: Frames, acoustic: AcousticStream, decoder: Decoder, spoken: int) -> None:
-        """Feed frames to the network, and its rows to the search as far as they speak of the first `spoken` frames."""
-        if not len(frames):
-            return
+    def _rows(self, frames: Frames, acoustic: AcousticStream, spoken: int) -> Posteriors:
+        """Feed frames to the network, and return its rows as far as they speak of the first `spoken` frames."""
         before = acoustic.rows
         with self._timed("acoustic"):
             posteriors = acoustic.feed(frames)
         rows = max(0, acoustic.frames_to_row(spoken) - before)
-        with self._timed("decode"):
-            decoder.feed(Posteriors(posteriors.log_probs[:rows], posteriors.start))
+        return Posteriors(posteriors.log_probs[:rows], posteriors.start)
 
-    def _flush(self, features: FeatureStream, acoustic: AcousticStream, decoder: Decoder) -> None:
-        """Feed what follows an utterance until the last row that speaks of it has come out."""
+    def _search(self, posteriors: Posteriors) -> None:
+        with self._timed("decode"):
+            self._decoder.feed(posteriors)
+
+    def _last_rows(self, features: FeatureStream, acoustic: AcousticStream) -> Posteriors:
+        """Feed what follows an utterance until the last row that speaks of it has come out, and return those rows."""
         spoken = self._frames + features.behind
         missing = acoustic.frames_to_flush(spoken) + features.behind
         with self._timed("features"):
             frames = features.silence(missing)
-        self._advance(frames, acoustic, decoder, spoken)
+        return self._rows(frames, acoustic, spoken)
 
     def _meaning(self, output: tuple[str, ...]) -> Meaning:
         return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
@@ -284,22 +290,25 @@ class Recognizer:
         return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
 
     def _rivals(
-        self, found: Sequence[tuple[tuple[str, ...], float]], meaning: Meaning | None, least: float
+        self, found: Sequence[tuple[tuple[str, ...], float]], meaning: Meaning | None
     ) -> List[tuple[Meaning, float]]:
-        """Given what was found, and the best path's meaning and cost, return what else it might mean, each with how
-        much dearer [nats].
+        """Given what was found and the best path's meaning, return what else it might mean, each with how much dearer
+        that is than the cheapest of what was found [nats].
 
-        The cheapest comes first. The best path itself may be missing among what is found: the search is a narrow one.
+        The cheapest comes first. The search is a narrow one: what it finds of a sound that fits nothing well may all be
+        dearer than the best path, which then may be missing. So it is compared with itself; a rival that comes
+        before that path is as likely, but not what is called ambiguous.
         """
         if not found or meaning is None:
             return []
+        meant = [(self._meaning(output), cost - found[0][1]) for output, cost in found]
+        nearest = 0.0 if any(one.sense == meaning.sense for one, _ in meant) else AMBIGUITY
         said = {meaning.sense}
         rivals: List[tuple[Meaning, float]] = []
-        for output, cost in found:
-            other = self._meaning(output)
+        for other, dearer in meant:
             if other.intent and other.sense not in said:
                 said.add(other.sense)
-                rivals.append((other, max(0.0, cost - least)))
+                rivals.append((other, max(nearest, dearer)))
         return rivals
 
     def _alternatives(
