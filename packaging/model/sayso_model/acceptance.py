@@ -31,9 +31,13 @@ from sayso.recognition.interpret import read_tags
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard, Hypothesis
 from sayso_model import shards
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
-from sayso_model.surroundings import LEAD, Surroundings, last_speech
+from sayso_model.surroundings import LEAD, Surroundings, last_speech, loudness
 
 Sound = npt.NDArray[np.int16]
+CROWD = 30
+"""Length of a trial in which many talk at once [s]."""
+SLOT_WORDS = 40
+"""Words that a slot of `phrases with slots` takes."""
 Meant = tuple[str, dict[str, object]]
 """Intent and slots."""
 
@@ -94,6 +98,25 @@ def sentences(folder: Path, texts: Iterable[str]) -> Path:
     return file
 
 
+def slotted(folder: Path, texts: Sequence[str]) -> Path:
+    """Given sentences, write templates in which every other word is a slot that takes any of its list, and return the
+    file. Each such word is in one list, so that a sentence has one meaning."""
+    vocabulary = sorted({word for text in texts for word in text.split()[1::2]})
+    count = max(1, len(vocabulary) // SLOT_WORDS)
+    number = {word: place % count for place, word in enumerate(vocabulary)}
+
+    def template(text: str) -> str:
+        numbered = enumerate(text.split())
+        return " ".join(f"{{list{number[word]}:slot{place}}}" if place % 2 else word for place, word in numbered)
+
+    templates = sorted(set(map(template, texts)))
+    lists = {f"list{n}": {"values": [word for word in vocabulary if number[word] == n]} for n in range(count)}
+    intents = {"Said": {"data": [{"sentences": templates}]}}
+    file = folder / f"{len(list(folder.iterdir()))}.yaml"
+    file.write_text(json.dumps({"language": "en", "intents": intents, "lists": lists}))
+    return file
+
+
 def suites(folder: Path) -> list[Suite]:
     """Return what is tried. The grammars hold the sentences of their own trials and all the others of the suite."""
     house = REPOSITORY / "config" / "commands"
@@ -108,8 +131,25 @@ def suites(folder: Path) -> list[Suite]:
     phrases = list(clips("dev-phrases"))
     if phrases:
         found.append(Suite("phrases", phrases, sentences(folder, (one.said for one in phrases))))
+        found.append(Suite("phrases with slots", phrases, slotted(folder, [one.said for one in phrases])))
     spoken = [one for one in clips("dev-commonvoice") if 2 <= len(one.said.split()) <= 8]
     found.append(Suite("Common Voice sentences", spoken, sentences(folder, (one.said for one in spoken))))
+    return found
+
+
+def crowd() -> list[Trial]:
+    """Return people of LibriSpeech test-other, two to eight at once, as a television or a party has them."""
+    voices = [one.samples for one in clips("dev-librispeech-testother")]
+    chance, length = np.random.default_rng(7), CROWD * SAMPLE_RATE
+    found = []
+    for number, count in enumerate((2, 3, 5, 8) * 5):
+        mix = np.zeros(length)
+        for _ in range(count):
+            order = chance.permutation(len(voices))[:8]
+            voice = np.resize(np.concatenate([voices[place] for place in order]), length).astype(np.float64)
+            mix += voice / loudness(voice)
+        mix *= 10.0 ** chance.uniform(2.7, 3.7) / loudness(mix)
+        found.append(Trial(f"{count} voices, {number}", np.clip(np.rint(mix), -32768, 32767).astype(np.int16), ""))
     return found
 
 
@@ -119,6 +159,7 @@ def others() -> list[tuple[str, list[Trial]]]:
         ("out of vocabulary, a person", [one for one in clips("dev-eval-rhasspy-en") if not one.said]),
         ("dev speech", [replace(t, said="") for p in ("dev-commonvoice", "dev-librispeech") for t in clips(p)]),
         ("negatives", [replace(one, said="") for one in clips("negatives")]),
+        ("crowd", crowd()),
         ("noise", [replace(one, said="") for one in clips("noise") if "rir" not in one.key]),
     ]
 
@@ -211,7 +252,9 @@ def main() -> None:
                 )  # fmt: skip
         Console().print(table)
         if options.what != "commands":
-            rows += _refuse(Shipped(config, model, REPOSITORY / "config" / "commands"), surroundings, options.most)
+            shipped = Shipped(config, model, REPOSITORY / "config" / "commands")
+            for condition in options.conditions.split(","):
+                rows += _refuse(shipped, surroundings, condition, options.most)
     if options.evidence:
         with options.evidence.open("w", newline="") as handle:
             writer = csv.DictWriter(handle, rows[0], delimiter="\t")
@@ -219,8 +262,8 @@ def main() -> None:
             writer.writerows(rows)
 
 
-def _refuse(shipped: Shipped, surroundings: Surroundings, most: int) -> Iterator[dict[str, object]]:
-    table = Table(title="sound that is no command, default grammar")
+def _refuse(shipped: Shipped, surroundings: Surroundings, condition: str, most: int) -> Iterator[dict[str, object]]:
+    table = Table(title=f"sound that is no command, {condition}, default grammar")
     for title in ("what", "hours", "false accepts", "per hour"):
         table.add_column(title)
     for name, trials in others():
@@ -228,9 +271,9 @@ def _refuse(shipped: Shipped, surroundings: Surroundings, most: int) -> Iterator
         hours = sum(len(trial.samples) for trial in tried) / SAMPLE_RATE / 3600
         wrong = 0
         for number, trial in enumerate(tried):
-            found = shipped.outcomes(surroundings(trial.samples, "clean", number))
+            found = shipped.outcomes(surroundings(trial.samples, condition, number))
             wrong += sum(isinstance(one, Command) for one in found)
-            yield from _rows(shipped, name, "clean", trial, found)
+            yield from _rows(shipped, name, condition, trial, found)
         table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")
     Console().print(table)
 

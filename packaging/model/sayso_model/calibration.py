@@ -1,8 +1,8 @@
 """Score -> probability of being right, and the threshold: `evaluate calibrate EVIDENCE`.
 
 Rule of this file: fitted on dev speech that is not reported as commands (`eval-rhasspy-en` is left out), by logistic
-regression over records.Evidence: once against sound that is no command, as if that came as often, because nobody knows
-how much a house talks; once against other sentences of the grammar, as often as they were mistaken. The threshold is
+regression over records.Evidence: once against sound that is no command, as if that came as often, and each kind of it as
+often as another, because nobody knows how much a house talks; once against other sentences of the grammar, as often as they were mistaken. The threshold is
 a choice between commands lost and commands nobody gave: printed is what each would cost.
 """
 
@@ -25,7 +25,7 @@ CHOSEN = tuple(field.name for field in fields(Evidence))
 SPOKEN = tuple(name for name in CHOSEN if name != "margin")
 """Features of each regression; a rival in the grammar says nothing of whether a sentence was said at all."""
 REPORTED = ("commands, a person", "commands, synthesised", "out of vocabulary, a person")
-NOTHING = ("dev speech", "negatives", "noise")
+NOTHING = ("dev speech", "negatives", "crowd", "noise")
 RIDGE = 1e-3
 
 Row = dict[str, str]
@@ -76,7 +76,8 @@ def probabilities(rows: Sequence[Row], weights: Mapping[str, float]) -> Reals:
 
 def per_hour(tried: Sequence[Row], rows: Sequence[Row], found: Reals, suite: str, least: float) -> float:
     """Given all clips, the evidence, its probabilities and a threshold, return commands per hour out of nothing."""
-    hours = sum({row["key"]: float(row["seconds"]) for row in tried if row["suite"] == suite}.values()) / 3600
+    lengths = {(row["key"], row["condition"]): float(row["seconds"]) for row in tried if row["suite"] == suite}
+    hours = sum(lengths.values()) / 3600
     wrong = sum(p >= least for row, p in zip(rows, found) if row["suite"] == suite)
     return wrong / max(hours, 1e-9)
 
@@ -93,7 +94,11 @@ def main() -> None:
     rows = [row for row in tried if row["right"]]
     right = np.array([row["right"] == "1" for row in rows])
     nothing = np.array([row["suite"] in NOTHING for row in rows])
-    balanced = np.where(right, 0.5 / right.sum(), 0.5 / nothing.sum()) * (right | nothing).sum()
+    balanced = right * (0.5 / right.sum())
+    for kind in NOTHING:
+        of_kind = np.array([row["suite"] == kind for row in rows])
+        balanced[of_kind] = 0.5 / len(NOTHING) / max(1, of_kind.sum())
+    balanced *= (right | nothing).sum()
     spoken = fitted(rows, right, balanced * (right | nothing), SPOKEN)
     chosen = fitted(rows, right, 1.0 * ~nothing, CHOSEN)
     found = probabilities(rows, spoken) * probabilities(rows, chosen)
