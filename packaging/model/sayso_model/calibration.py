@@ -1,9 +1,10 @@
 """Score -> probability of being right, and the threshold: `evaluate calibrate EVIDENCE`.
 
 Rule of this file: fitted on dev speech that is not reported as commands (`eval-rhasspy-en` is left out), by logistic
-regression over records.Evidence: once against sound that is no command, as if that came as often, and each kind of it as
-often as another, because nobody knows how much a house talks; once against other sentences of the grammar, as often as they were mistaken. The threshold is
-a choice between commands lost and commands nobody gave: printed is what each would cost.
+regression over records.Evidence: once against sound that is no command, as if that came as often, and each kind of it
+as often as another, because nobody knows how much a house talks; once against other sentences of the grammar, as often
+as they were mistaken. The threshold is a choice between commands lost and commands nobody gave: printed is what each
+would cost.
 """
 
 from __future__ import annotations
