@@ -173,6 +173,8 @@ class Evidence:
     """How improbable the best free path itself is, per phone of the path [nats, >= 0]: noise, several voices."""
     freedom: float
     """How many ways the grammar offered along the path, as a natural logarithm: one of many may fit by chance."""
+    chance: float
+    """That, times how improbable the path is, per phone [nats]: the less clear the sound, the sooner one fits."""
     phones: float
     """Phones of the path."""
     length: float

@@ -67,6 +67,7 @@ def test_evidence_is_counted_per_phone_and_in_all() -> None:
     assert evidence.evident == pytest.approx(0.75)
     assert evidence.unclear == pytest.approx(1.0)
     assert evidence.freedom == pytest.approx(3.5)
+    assert evidence.chance == pytest.approx(3.5 * 1.25)
     assert evidence.phones == 8
 
 

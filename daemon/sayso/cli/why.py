@@ -22,6 +22,7 @@ log_ratio   the same for the whole sentence
 evident     phones that any sounds would have there, per phone of the sentence
 unclear     nats per phone that even those sounds are unlikely: noise, or several people at once
 freedom     ways to go on that your sentences had, multiplied, as a natural logarithm: of many, one fits by chance
+chance      that, times the nats per phone that the sentence itself is unlikely
 phones      of the sentence, and their natural logarithm as length: long sentences don't fit by chance
 margin      nats to the best sentence that means something else (5 is the most that is looked for)"""
 

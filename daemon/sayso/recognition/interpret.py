@@ -39,6 +39,7 @@ class Logistic:
     evident: float = 0.0
     unclear: float = 0.0
     freedom: float = 0.0
+    chance: float = 0.0
     phones: float = 0.0
     length: float = 0.0
     margin: float = 0.0
@@ -115,6 +116,7 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
         evident=hypothesis.evident / phones,
         unclear=-hypothesis.free / phones,
         freedom=hypothesis.freedom,
+        chance=-hypothesis.freedom * hypothesis.acoustic / phones,
         phones=phones,
         length=math.log(phones),
         margin=min(max(margin, 0.0), MARGIN_CAP),
