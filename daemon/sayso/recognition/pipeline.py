@@ -56,6 +56,10 @@ class Pipeline:
         self._shortest, self._longest = self._pauses[Progress.FINISHED], max(self._pauses.values())
         self._look_at = self._shortest
         self._still = samples(endpoint.still)
+        # What the gate takes for speech may be the rest of the sentence, of which no phone has come out yet.
+        patient = dict.fromkeys((Progress.UNFINISHED, Progress.UNKNOWN, Progress.NOTHING), self._longest + self._still)
+        woken = self._pauses[Progress.UNFINISHED]
+        self._enough = {**self._pauses, Progress.FINISHED: self._still, Progress.WOKEN: woken, **patient}
         self._judged = 0
         self._is_speech = is_speech
         self._recognizer = recognizer
@@ -112,20 +116,14 @@ class Pipeline:
         return []
 
     def _judge_noise(self) -> List[Heard]:
-        """What keeps the gate open may be a kettle: end a sentence after which nothing like a phone is heard."""
+        """What keeps the gate open may be a kettle: end what was said when nothing like a phone follows."""
         still = self._recognizer.still()
         if still == 0:
             self._judged = 0
         elif still >= self._judged + _LOOK_AGAIN:
             self._judged = still
             glimpse = self._recognizer.glimpse(self._still)
-            # After a wake phrase it is mostly the command that goes on, of which no phone has come out yet.
-            enough = {
-                Progress.FINISHED: self._still,
-                Progress.CONTINUABLE: self._pauses[Progress.CONTINUABLE],
-                Progress.WOKEN: self._pauses[Progress.UNFINISHED],
-            }
-            if glimpse and glimpse.still >= enough.get(glimpse.progress, glimpse.still + 1):
+            if glimpse and glimpse.still >= self._enough[glimpse.progress]:
                 return self._follow(self._gate.close("grammar", glimpse.still))
         return []
 

@@ -48,8 +48,10 @@ from sayso.records import (
 AMBIGUITY = 0.1
 """Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
 
-_BEHIND = 2.0
-"""A sentence is not over while the beginning of a longer one is likelier by more than this [nats]."""
+_BEHIND = 4.0
+"""A sentence is not over while the beginning of a longer one is likelier by more than this [nats]. Noise may swallow a
+last word by as much; to make one up in silence costs more. (With 2, one noisy command in six waited for its end in
+vain; with 9, one in fifteen that paused before its last word was cut there.)"""
 
 _SEARCHED = 16
 """Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
