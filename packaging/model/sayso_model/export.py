@@ -76,6 +76,8 @@ def main() -> None:
     torch.set_num_threads(1)
     EXPORT.mkdir(parents=True, exist_ok=True)
     network = averaged(RUNS / options.run / options.checkpoint)
+    if network.settings.block != "dense":
+        parser.error(f"{options.run} is made of {network.settings.block} blocks; only dense ones are converted")
     np.savez(EXPORT / "weights.npz", **arrays(network))
     clips = augmented(PRIOR_CLIPS, 77)
     shape = network.settings.as_dict() | {

@@ -7,6 +7,8 @@ gets the gradients of its original and stays one).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from sayso_model.network import Convolution, Network
@@ -18,7 +20,7 @@ def grow(small: Network, wide: Network) -> None:
 
     Raise ValueError if their shapes don't fit.
     """
-    if small.settings.delays != wide.settings.delays or small.settings.kernel != wide.settings.kernel:
+    if replace(small.settings, width=wide.settings.width) != wide.settings or small.settings.block != "dense":
         raise ValueError(f"{wide.settings} is not {small.settings} made wider")
     for mine, theirs in zip(small.modules(), wide.modules()):
         if isinstance(mine, Convolution):

@@ -35,6 +35,8 @@ class NetworkSettings:
     """Rows by which each residual block's skip connection is late, at most `kernel` - 1; one block each."""
     kernel: int = 5
     outputs: int = len(SYMBOLS)
+    block: str = "dense"
+    """What the residual blocks are made of, a key of `BLOCKS`; only dense ones are converted."""
 
     @property
     def look_ahead(self) -> int:
@@ -122,6 +124,61 @@ class Block(nn.Module):
         return functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
 
 
+class DepthwiseConvolution(nn.Module):
+    """A convolution over time of each channel by itself, zeros before the start."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.width = kernel
+        self.kernel = nn.Parameter(torch.randn(kernel, channels) / kernel**0.5)
+        self.normalisation = nn.BatchNorm1d(channels, momentum=0.01)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Given [batch, rows, channels], return the same shape."""
+        padded = functional.pad(rows, (0, 0, self.width - 1, 0))
+        mixed = sum(padded[:, tap : tap + rows.shape[1]] * weights for tap, weights in enumerate(self.kernel))
+        assert isinstance(mixed, Tensor)
+        return self.normalisation(mixed.reshape(-1, mixed.shape[2])).view(mixed.shape)
+
+
+class SeparableBlock(nn.Module):
+    """A block whose convolutions are split into one over time and one over channels (Kriman et al. 2020, QuartzNet)."""
+
+    def __init__(self, width: int, kernel: int, delay: int) -> None:
+        super().__init__()
+        self.delay = delay
+        self.over_time = nn.ModuleList(DepthwiseConvolution(width, kernel) for _ in range(2))
+        self.first, self.second = (Convolution(width, width, 1) for _ in range(2))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Given [batch, rows, width], return the same shape."""
+        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        within = functional.relu6(self.first(self.over_time[0](rows)))
+        return functional.relu6(skip + self.second(self.over_time[1](within)))
+
+
+class GatedBlock(Block):
+    """A dense block whose channels are turned down by what a narrow layer sees in the row (after Hu et al. 2018; a
+    stream has no whole over which to take a mean)."""
+
+    def __init__(self, width: int, kernel: int, delay: int) -> None:
+        super().__init__(width, kernel, delay)
+        self.squeeze, self.excite = nn.Linear(width, width // 8), nn.Linear(width // 8, width)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Given [batch, rows, width], return the same shape."""
+        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        found = self.second(functional.relu6(self.first(rows)))
+        return functional.relu6(skip + found * torch.sigmoid(self.excite(functional.relu6(self.squeeze(found)))))
+
+
+BLOCKS: dict[str, type[Block] | type[SeparableBlock]] = {
+    "dense": Block,
+    "separable": SeparableBlock,
+    "gated": GatedBlock,
+}
+
+
 class Network(nn.Module):
     """Feature frames to logits."""
 
@@ -134,7 +191,9 @@ class Network(nn.Module):
                 Convolution(settings.front, settings.width, settings.kernel, 2),
             )
         )
-        self.blocks = nn.ModuleList(Block(settings.width, settings.kernel, delay) for delay in settings.delays)
+        self.blocks = nn.ModuleList(
+            BLOCKS[settings.block](settings.width, settings.kernel, delay) for delay in settings.delays
+        )
         self.head = nn.Linear(settings.width, settings.outputs)
         for block in self.blocks:  # each block starts out as little more than its skip connection
             nn.init.constant_(block.second.normalisation.weight, 0.3)  # type: ignore[union-attr,arg-type]
@@ -156,6 +215,12 @@ def parameters(network: Network) -> int:
 
 def macs_per_second(settings: NetworkSettings) -> int:
     """Given the shape, return multiplications per second of audio, at 100 frames a second."""
+    width, kernel = settings.width, settings.kernel
+    convolution = {
+        "dense": kernel * width**2,
+        "separable": width**2 + kernel * width,
+        "gated": kernel * width**2 + width**2 // 8,
+    }[settings.block]
     front = settings.kernel * (settings.bands * settings.front * 50 + settings.front * settings.width * 25)
-    blocks = 2 * len(settings.delays) * settings.kernel * settings.width**2 * 25
+    blocks = 2 * len(settings.delays) * convolution * 25
     return front + blocks + settings.width * settings.outputs * 25

@@ -22,7 +22,7 @@ from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, denominator, phone_bigram
 from sayso_model.growth import grow
 from sayso_model.loader import Batch, Emphasis, Loader
-from sayso_model.network import Network, NetworkSettings, macs_per_second, parameters
+from sayso_model.network import BLOCKS, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS
 from sayso_model.scoring import errors, examples
 from sayso_model.statistics import settings as feature_settings
@@ -198,6 +198,8 @@ def main() -> None:
     parser.add_argument("--until", help="HH:MM at which the learning rate shall have fallen, instead of --hours")
     parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
+    parser.add_argument("--kernel", type=int, default=NetworkSettings.kernel)
+    parser.add_argument("--block", choices=BLOCKS, default=NetworkSettings.block)
     parser.add_argument("--grow", metavar="RUN", help="begin with this run's network made wider, instead of anew")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument(
@@ -214,7 +216,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
-    shape = NetworkSettings(width=options.width)
+    shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
     run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective)
     _follow(run, options)
 
