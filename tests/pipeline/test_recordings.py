@@ -154,6 +154,19 @@ def test_broken_and_silent_files_are_told_apart_from_speech(tmp_path: Path) -> N
     assert found["silence"]["reason"] == "no_speech"
 
 
+def test_several_who_talk_at_once_give_no_command(tmp_path: Path) -> None:
+    """A television, a party: sound that fits nothing, and so anything a little."""
+    names = sorted(file.stem for file in SPEECH.glob("*.opus") if file.stem.startswith(_OTHERS))
+    talk = np.concatenate([_samples(name) for name in names]).astype(np.float64)
+    for voices in (2, 6):
+        mix = np.sum([np.roll(talk, voice * len(talk) // voices) for voice in range(voices)], axis=0) / voices**0.5
+        soundfile.write(tmp_path / f"{voices}.wav", np.clip(mix, -32768, 32767).astype(np.int16), 16_000)
+    code, lines, complaints = _recognize(tmp_path)
+    assert (code, complaints) == (0, "")
+    assert {Path(line["file"]).stem for line in lines} == {"2", "6"}
+    assert _commands(lines) == []
+
+
 @pytest.fixture(scope="module")
 def config() -> Config:
     return parse_config(f'[commands]\npath = "{COMMANDS}"', "test")
