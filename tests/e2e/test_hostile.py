@@ -48,8 +48,16 @@ def test_a_hostile_client_can_do_nothing_but_ask(start: Callable[..., House], br
 
     until(obeys, "obedience after the attack")
     before = len(listener.commands())
-    house.say("cancel_timer")
-    assert until(lambda: listener.commands()[before:], "a command")[0]["text"] == "cancel timer"
+    # Among the commands that somebody else made up is the daemon's.
+    said = {"text": "cancel timer", "intent": "HassCancelTimer"}
+
+    def told() -> bool:
+        """Whether it was understood; said again, since the microphone has only just been opened anew."""
+        house.say("cancel_timer")
+        found = listener.commands()[before:]
+        return any(isinstance(one, dict) and said.items() <= one.items() for one in found)
+
+    until(told, "the command")
     assert house.process.poll() is None
     log = house.log.read_text(errors="replace")
     assert "Traceback" not in log

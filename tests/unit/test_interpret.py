@@ -98,6 +98,7 @@ def test_who_has_a_rival_is_believed_less() -> None:
         (replace(HEARD, complete=False), 0.95, 0.9, "not_a_command"),
         (replace(HEARD, words=()), 0.95, 0.9, "not_a_command"),
         (replace(HEARD, words=(Word("go", 0, 16_000 * 3),)), 0.95, 0.9, "not_a_command"),
+        (replace(HEARD, outside=17.0), 0.95, 0.9, "not_a_command"),
         (replace(HEARD, free_phones=0), 0.95, 0.9, "no_speech"),
         (None, 0.0, 0.0, "no_speech"),
     ],
