@@ -31,6 +31,8 @@ class Terminal:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.written = ""
         environment = {**os.environ, "TERM": "xterm-256color"}
+        # Where the tests run in the background, Ctrl-C is ignored, and would be by whatever they start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
         os.close(theirs)
         self._ours = ours
