@@ -204,7 +204,9 @@ class _Parser:
                 return parse_sentence(text, keep_text=True).expression
         except RecursionError:
             wrong = "nested too deeply"
-        except (ParseError, AssertionError) as error:
+        except AssertionError:  # hassil's way to say so
+            wrong = "`;` behind `|`, which could mean two things: put one of them into brackets"
+        except ParseError as error:
             wrong = " ".join(str(error).split()) or "not a sentence template"
         self._complain(where, f'"{text}": {wrong}', "mend the template")
         return None
