@@ -173,7 +173,8 @@ def test_recordings_are_scored_by_their_names(tmp_path: Path) -> None:
     assert (report["commands"], report["others"]) == (2, 2)
     assert {one["said"] for one in report["files"]} == {"cancel timer", "pause timer", "talk"}
     heard = next(one["heard"] for one in report["files"] if one["said"] == "pause timer")
-    assert max(heard, key=lambda one: one["confidence"])["text"] == "cancel timer"
+    # Two chirps come before the words; whatever they are likened to must not come near to being a command.
+    assert [one["text"] for one in heard if one["confidence"] >= 0.1] == ["cancel timer"]
     assert report["recommended"]["wrong"] <= report["now"]["wrong"]
     shown = _sayso("score", "--commands", COMMANDS, tmp_path)
     assert "wrong    pause_timer-2.opus: " in shown.stdout

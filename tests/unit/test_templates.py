@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from small_grammars import contents, templates
 
@@ -236,7 +236,14 @@ responses:
     assert len(found.sentences) == 3
 
 
-@example("a|b;c")
+def test_alternatives_and_any_order_at_one_level_are_told_apart_by_brackets() -> None:
+    with pytest.raises(
+        GrammarError, match=r"`;` behind `\|`, which could mean two things: put one of them into brackets"
+    ):
+        templates(contents(["a|b;c"]))
+    assert templates(contents(["a|(b;c)"])).sentences
+
+
 @given(st.text(st.sampled_from("ab ()[]{}<>|;\\:"), max_size=12))
 def test_any_text_is_a_template_or_says_what_is_wrong_with_it(text: str) -> None:
     written = contents([text], lists={"a": {"values": ["x"]}}, expansion_rules={"a": "y"})
