@@ -109,6 +109,11 @@ class Convolution(nn.Module):
         return kernel, norm.bias - norm.running_mean * gain
 
 
+def _late(rows: Tensor, delay: int) -> Tensor:
+    """Given [batch, rows, width], return the same so many rows later, zeros before."""
+    return functional.pad(rows, (0, 0, delay, 0))[:, : rows.shape[1]] if delay else rows
+
+
 class Block(nn.Module):
     """Two convolutions beside a skip connection that is late by `delay` rows."""
 
@@ -120,7 +125,7 @@ class Block(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Given [batch, rows, width], return the same shape."""
-        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        skip = _late(rows, self.delay)
         return functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
 
 
@@ -152,7 +157,7 @@ class SeparableBlock(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Given [batch, rows, width], return the same shape."""
-        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        skip = _late(rows, self.delay)
         within = functional.relu6(self.first(self.over_time[0](rows)))
         return functional.relu6(skip + self.second(self.over_time[1](within)))
 
@@ -167,7 +172,7 @@ class GatedBlock(Block):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Given [batch, rows, width], return the same shape."""
-        skip = functional.pad(rows, (0, 0, self.delay, 0))[:, : rows.shape[1]] if self.delay else rows
+        skip = _late(rows, self.delay)
         found = self.second(functional.relu6(self.first(rows)))
         return functional.relu6(skip + found * torch.sigmoid(self.excite(functional.relu6(self.squeeze(found)))))
 
