@@ -50,8 +50,8 @@ AMBIGUITY = 0.1
 
 _BEHIND = 4.0
 """A sentence is not over while the beginning of a longer one is likelier by more than this [nats]. Noise may swallow a
-last word by as much; to make one up in silence costs more. (With 2, one noisy command in six waited for its end in
-vain; with 9, one in fifteen that paused before its last word was cut there.)"""
+last word by as much; to make one up in silence costs more. Chosen among 2, 4, 6 and 9 with recordings of commands that
+are reported on (31 of a person, 49 synthesised): more lets noise delay fewer of them, and cuts more that hesitate."""
 
 _SEARCHED = 16
 """Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
