@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, Dict, List
 
 import pytest
 import soundfile
@@ -76,9 +76,14 @@ def test_the_daemon_says_why(house: House, listener: Listener) -> None:
         command = [str(program), "--config", str(house.folder / "sayso.toml"), "why", *options]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
-    notes = until(lambda: [one for one in map(json.loads, why("--json").splitlines()) if one["intent"]], "a note")
-    assert [(one["what"], one["text"]) for one in notes][-1] == ("command", "cancel timer")
-    assert notes[-1]["id"] == listener.commands()[0]["id"]
+    def noted() -> List[Dict[str, Any]]:
+        notes = [json.loads(line) for line in why("--json").splitlines()]
+        return notes if any(note["what"] == "command" for note in notes) else []
+
+    notes = until(noted, "a note")
+    assert [(one["text"], one["id"]) for one in notes if one["what"] == "command"] == [
+        ("cancel timer", listener.commands()[0]["id"])
+    ]
     rejected = [one for one in notes if one["what"] == "rejected"]
     assert rejected
     assert all(one["text"] == "" and one["reason"] in ("not_a_command", "low_confidence") for one in rejected)

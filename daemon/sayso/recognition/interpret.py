@@ -23,8 +23,11 @@ SLOWEST = 0.3
 for a hesitation. What lasts longer was put together from pieces of something else."""
 
 ELSEWHERE = 2.0
-"""What else may be heard before and after a sentence, per phone of it [nats]. Of commands said among five others who
-talk 12 dB below, 95 % stay under this, without them more than 99 %; a command within other speech doesn't."""
+"""What else may be heard before and after a sentence, per phone of it [nats]: a room and a few far voices cost less, a
+sentence that is part of other speech more."""
+
+FEWEST_BESIDE = 10
+"""Phones that this is reckoned with at least: beside a single short word a breath weighs as much as a sentence would."""
 
 LIKELY = 0.5
 """From this probability on, what is refused was likelier a command than not."""
@@ -143,7 +146,7 @@ def reason_to_reject(hypothesis: Hypothesis | None, spoken: float, probability: 
         return "not_a_command"
     if seconds(hypothesis.words[-1].end - hypothesis.words[0].start) > SLOWEST * max(hypothesis.phones, 3):
         return "not_a_command"
-    if hypothesis.outside > ELSEWHERE * hypothesis.phones:
+    if hypothesis.outside > ELSEWHERE * max(hypothesis.phones, FEWEST_BESIDE):
         return "not_a_command"
     if probability >= threshold:
         return ""
