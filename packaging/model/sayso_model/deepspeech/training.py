@@ -183,6 +183,7 @@ def main() -> None:
     train.add_argument("--hidden", type=int, default=512)
     train.add_argument("--hours", type=float, default=600.0, help="hours of audio to present in all")
     train.add_argument("--workers", type=int, default=1, help="augmentation processes")
+    train.add_argument("--threads", type=int, default=1, help="threads of the training itself, on a CPU")
     train.add_argument("--every", type=float, default=900.0, help="seconds between scores on dev")
     train.add_argument("--seed", type=int, default=11)
     commands.add_parser("export").add_argument("run")
@@ -190,7 +191,7 @@ def main() -> None:
     torch.manual_seed(5)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
-        torch.set_num_threads(1)
+        torch.set_num_threads(getattr(options, "threads", 1))
     if options.command == "export":
         if not (FOLDER / options.run / "last.pt").exists():
             raise SystemExit(f"{FOLDER / options.run}: nothing trained there")
