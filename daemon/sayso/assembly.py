@@ -19,6 +19,7 @@ from sayso import __version__
 from sayso.assist import AssistSettings
 from sayso.audio.gate import Gate, GateSettings
 from sayso.audio.microphone import Microphone
+from sayso.audio.noise import VOICE, NoiseFloor
 from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
@@ -213,4 +214,5 @@ def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     endpoint = EndpointSettings(**config.endpoint.model_dump())
     attention = Attention(AttentionSettings(config.listening.wake_window, config.commands.refractory))
     attention.required = config.listening.mode == "wake"
-    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, recognizer, endpoint, attention)
+    floor = NoiseFloor(VOICE)
+    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, floor.is_above, recognizer, endpoint, attention)

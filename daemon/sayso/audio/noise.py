@@ -16,6 +16,10 @@ from sayso.records import FRAME_SAMPLES, AudioFrame, samples
 WINDOW = 4.0
 """How far back the floor is looked for [s]: nobody speaks for so long without a pause that would show the floor."""
 
+VOICE = 12.0
+"""What lies further above the floor than this is no noise that was there before [dB]; with 10 and with 15 the same
+commands come out."""
+
 _WARM_UP = 0.5
 """Everything stands out at first [s]: a recording may begin within a word."""
 

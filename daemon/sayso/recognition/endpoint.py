@@ -27,6 +27,8 @@ class Progress(Enum):
     NOTHING = auto()
     """No phone at all: a click, a chime, a door. What follows is better heard on its own, by features that have not
     got used to the noise."""
+    SPEAKING = auto()
+    """Something like a phone came just now; the sentence was not looked at."""
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,5 @@ class EndpointSettings:
             Progress.UNFINISHED: self.unfinished,
             Progress.UNKNOWN: self.unknown,
             Progress.NOTHING: self.finished,
+            Progress.SPEAKING: self.unfinished,
         }

@@ -27,7 +27,7 @@ ELSEWHERE = 2.0
 sentence that is part of other speech more."""
 
 FEWEST_BESIDE = 10
-"""Phones that this is reckoned with at least: beside a single short word a breath weighs as much as a sentence would."""
+"""Phones that this is reckoned with at least: beside a short word a breath weighs as much as beside a sentence."""
 
 LIKELY = 0.5
 """From this probability on, what is refused was likelier a command than not."""

@@ -14,7 +14,10 @@ from sayso.recognition.recognizer import Recognizer
 from sayso.records import AudioFrame, GateEvent, Heard, UtteranceAudio, UtteranceEnd, UtteranceStart, samples
 
 _LOOK_AGAIN = samples(0.08)
-"""In noise the grammar is asked at most so often: once a call of the network."""
+"""The grammar is asked at most so often: once a call of the network."""
+
+_VOWEL = samples(0.15)
+"""The sound of a vowel may last longer than `EndpointSettings.still` by this; its phone comes when it begins."""
 
 
 class Gate(Protocol):
@@ -44,10 +47,13 @@ class Pipeline:
         self,
         gate: Gate,
         is_speech: Callable[[AudioFrame], bool],
+        is_loud: Callable[[AudioFrame], bool],
         recognizer: Recognizer,
         endpoint: EndpointSettings,
         attention: Attention,
     ) -> None:
+        """`is_speech` says of a frame whether the gate takes it for speech, `is_loud` whether it is far above the
+        noise."""
         self.attention = attention
         """Who decides whether a wake phrase is needed."""
         self._gate = gate
@@ -57,11 +63,13 @@ class Pipeline:
         self._look_at = self._shortest
         self._still = samples(endpoint.still)
         # What the gate takes for speech may be the rest of the sentence, of which no phone has come out yet.
-        patient = dict.fromkeys((Progress.UNFINISHED, Progress.UNKNOWN, Progress.NOTHING), self._longest + self._still)
+        unsure = Progress.UNFINISHED, Progress.UNKNOWN, Progress.NOTHING, Progress.SPEAKING
+        patient = dict.fromkeys(unsure, self._longest + self._still)
         woken = self._pauses[Progress.UNFINISHED]
         self._enough = {**self._pauses, Progress.FINISHED: self._still, Progress.WOKEN: woken, **patient}
-        self._judged = 0
+        self._look_through = 0
         self._is_speech = is_speech
+        self._is_loud = is_loud
         self._recognizer = recognizer
         self._next: Recognizer | None = None
 
@@ -86,7 +94,7 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
-        speech = self._is_speech(frame)
+        speech, loud = self._is_speech(frame), self._is_loud(frame)
         outcomes = self._follow(self._gate.feed(frame, speech))
         self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
         if not self._quiet:
@@ -95,7 +103,7 @@ class Pipeline:
             self._look_at = self._quiet + _LOOK_AGAIN
             outcomes += self._judge_pause()
         elif speech and self._gate.is_open:
-            outcomes += self._judge_noise()
+            outcomes += self._judge_noise(frame.start + len(frame.samples), loud)
         return outcomes
 
     def _judge_pause(self) -> List[Heard]:
@@ -104,9 +112,6 @@ class Pipeline:
         In noise the gate is deaf to weak syllables, so a pause counts from the last phone that the network heard.
         """
         glimpse = self._recognizer.glimpse(self._shortest)
-        if glimpse is None:
-            self._gate.hangover = self._longest
-            return []
         pause = self._pauses[glimpse.progress]
         heard = glimpse.progress is not Progress.NOTHING
         if (min(self._quiet, glimpse.still) if heard else self._quiet) >= pause:
@@ -115,16 +120,18 @@ class Pipeline:
         self._gate.hangover = min(pause + late, self._longest)
         return []
 
-    def _judge_noise(self) -> List[Heard]:
-        """What keeps the gate open may be a kettle: end what was said when nothing like a phone follows."""
-        still = self._recognizer.still()
-        if still == 0:
-            self._judged = 0
-        elif still >= self._judged + _LOOK_AGAIN:
-            self._judged = still
-            glimpse = self._recognizer.glimpse(self._still)
-            if glimpse and glimpse.still >= self._enough[glimpse.progress]:
-                return self._follow(self._gate.close("grammar", glimpse.still))
+    def _judge_noise(self, now: int, loud: bool) -> List[Heard]:
+        """What keeps the gate open may be a kettle: end what was said when nothing like a phone follows.
+
+        `now` is the index of the next sample; what is `loud` may be a vowel that goes on. To look is as dear as some
+        calls of the network, so that is done only when the pause could be long enough.
+        """
+        if now < self._look_through or not self._recognizer.spoken():
+            return []
+        glimpse = self._recognizer.glimpse(self._still)
+        if glimpse.still >= self._enough[glimpse.progress] + (_VOWEL if loud else 0):
+            return self._follow(self._gate.close("grammar", glimpse.still))
+        self._look_through = now + max(_LOOK_AGAIN, self._still - glimpse.still)
         return []
 
     def finish(self) -> List[Heard]:

@@ -130,10 +130,9 @@ class Recognizer:
         self._frames += len(frames)
         self._search(self._rows(frames, self._acoustic, self._frames))
 
-    def still(self) -> int:
-        """Return for how many samples nothing like a phone has followed the last one, as far as the network has
-        answered; 0 before the first."""
-        return self._since_a_phone(self._decoder.heard) or 0
+    def spoken(self) -> bool:
+        """Return whether there was anything like a phone, as far as the network has answered."""
+        return self._since_a_phone(self._decoder.heard) is not None
 
     def so_far(self) -> Meaning | None:
         """Return the best sentence, or beginning of one, as far as the network has answered; None: nothing yet."""
@@ -142,28 +141,28 @@ class Recognizer:
             return None  # in silence the search guesses a word
         return self._meaning(hypothesis.tags)
 
-    def glimpse(self, least: int = 0) -> Glimpse | None:
-        """Return how far the sentence is, as if nothing but silence followed; None, without looking further, where
-        something like a phone came within the last `least` samples: all that was heard is searched anew here.
+    def glimpse(self, least: int = 0) -> Glimpse:
+        """Return how far the sentence is, as if nothing but silence followed; where something like a phone came within
+        the last `least` samples, only that: all that was heard is searched anew here.
 
         The network's look-ahead is answered with digital silence, on copies of the streams: what is really said
         next is heard as if nobody had asked.
         """
         heard = [*self._decoder.heard, self._last_rows(self._features.fork(), self._acoustic.fork())]
         still = self._since_a_phone(heard)
-        if still is not None and still < least:
-            return None
+        if still is None:
+            return Glimpse(Progress.NOTHING, 0)
+        if still < least:
+            return Glimpse(Progress.SPEAKING, still)
         self._glimpsed.reset()
         with self._timed("decode"):
             for posteriors in heard:
                 self._glimpsed.feed(posteriors)
             hypothesis = self._glimpsed.best(self._opened.start)
-        return Glimpse(self._progress(hypothesis), still or 0)
+        return Glimpse(self._progress(hypothesis), still)
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
-        if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
-            return Progress.NOTHING
-        if not hypothesis.complete:
+        if hypothesis is None or not hypothesis.complete:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
