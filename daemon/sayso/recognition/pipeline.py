@@ -145,6 +145,7 @@ class Pipeline:
                 if self._next is not None:
                     self._recognizer, self._next = self._next, None
                 self._recognizer.begin(event)
+                self._look_through = 0
             elif isinstance(event, UtteranceAudio):
                 self._recognizer.hear(event.samples)
             elif isinstance(event, UtteranceEnd):
