@@ -25,9 +25,11 @@ def recording(name: str) -> Sound:
     return trimmed(samples)
 
 
-def synthesised(text: str) -> Sound:
-    """Given a text, return it as espeak-ng says it."""
-    said = subprocess.run(["espeak-ng", "-v", "en-us", "-s", "150", "--stdout", text], capture_output=True, check=True)
+def synthesised(text: str, speed: int = 150) -> Sound:
+    """Given a text and how many words a minute, return it as espeak-ng says it."""
+    said = subprocess.run(
+        ["espeak-ng", "-v", "en-us", "-s", str(speed), "--stdout", text], capture_output=True, check=True
+    )
     samples, rate = soundfile.read(io.BytesIO(said.stdout), dtype="int16")
     converted: Sound = soxr.resample(samples, rate, RATE)
     return trimmed(converted)

@@ -70,6 +70,7 @@ class Pipeline:
         self._look_through = 0
         self._is_speech = is_speech
         self._is_loud = is_loud
+        self._calm = 0
         self._recognizer = recognizer
         self._next: Recognizer | None = None
 
@@ -94,7 +95,8 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
-        speech, loud = self._is_speech(frame), self._is_loud(frame)
+        speech = self._is_speech(frame)
+        self._calm = 0 if self._is_loud(frame) else self._calm + len(frame.samples)
         outcomes = self._follow(self._gate.feed(frame, speech))
         self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
         if not self._quiet:
@@ -103,7 +105,7 @@ class Pipeline:
             self._look_at = self._quiet + _LOOK_AGAIN
             outcomes += self._judge_pause()
         elif speech and self._gate.is_open:
-            outcomes += self._judge_noise(frame.start + len(frame.samples), loud)
+            outcomes += self._judge_noise(frame.start + len(frame.samples))
         return outcomes
 
     def _judge_pause(self) -> List[Heard]:
@@ -120,17 +122,18 @@ class Pipeline:
         self._gate.hangover = min(pause + late, self._longest)
         return []
 
-    def _judge_noise(self, now: int, loud: bool) -> List[Heard]:
+    def _judge_noise(self, now: int) -> List[Heard]:
         """What keeps the gate open may be a kettle: end what was said when nothing like a phone follows.
 
-        `now` is the index of the next sample; what is `loud` may be a vowel that goes on. To look is as dear as some
-        calls of the network, so that is done only when the pause could be long enough.
+        What is loud may also be a vowel that goes on. That gets time, and the next utterance shall not make a word of
+        it. `now` is the index of the next sample. To look is as dear as some calls of the network, so that is done only
+        when the pause could be long enough.
         """
         if now < self._look_through or not self._recognizer.spoken():
             return []
         glimpse = self._recognizer.glimpse(self._still)
-        if glimpse.still >= self._enough[glimpse.progress] + (_VOWEL if loud else 0):
-            return self._follow(self._gate.close("grammar", glimpse.still))
+        if glimpse.still >= self._enough[glimpse.progress] + (0 if self._calm else _VOWEL):
+            return self._follow(self._gate.close("grammar", min(glimpse.still, self._calm)))
         self._look_through = now + max(_LOOK_AGAIN, self._still - glimpse.still)
         return []
 
