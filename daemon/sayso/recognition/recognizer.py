@@ -53,6 +53,9 @@ _BEHIND = 4.0
 last word by as much; to make one up in silence costs more. Chosen among 2, 4, 6 and 9 with recordings of commands that
 are reported on (31 of a person, 49 synthesised): more lets noise delay fewer of them, and cuts more that hesitate."""
 
+_BEYOND = 1
+"""Rows of the network by which a phone may come after the last word that it belongs to."""
+
 _SEARCHED = 16
 """Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
 
@@ -98,6 +101,7 @@ class Recognizer:
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
         self._glimpsed = Decoder(graph, settings.decoder, _BEHIND)
+        self._ended = Decoder(graph, settings.decoder)
         self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
@@ -154,12 +158,22 @@ class Recognizer:
             return Glimpse(Progress.NOTHING, 0)
         if still < least:
             return Glimpse(Progress.SPEAKING, still)
-        self._glimpsed.reset()
         with self._timed("decode"):
-            for posteriors in heard:
-                self._glimpsed.feed(posteriors)
-            hypothesis = self._glimpsed.best(self._opened.start)
+            hypothesis = self._best(self._glimpsed, heard)
+            if hypothesis and hypothesis.words and not hypothesis.complete:
+                # More was said than the beginning of a sentence accounts for: its rest, not quite as it should be.
+                said = (
+                    self._opened.start + sum(len(one.log_probs) for one in heard) * self._settings.decoder.step - still
+                )
+                if said - hypothesis.words[-1].end > _BEYOND * self._settings.decoder.step:
+                    hypothesis = self._best(self._ended, heard)
         return Glimpse(self._progress(hypothesis), still)
+
+    def _best(self, decoder: Decoder, heard: Sequence[Posteriors]) -> Hypothesis | None:
+        decoder.reset()
+        for posteriors in heard:
+            decoder.feed(posteriors)
+        return decoder.best(self._opened.start)
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or not hypothesis.complete:

@@ -41,6 +41,10 @@ class Network(nn.Module):
         self.lstm = nn.LSTM(shape.hidden, shape.hidden, batch_first=True)
         self.layer_5, self.layer_6 = nn.Linear(*sizes["layer_5"]), nn.Linear(*sizes["layer_6"])
         self._dropout = dropout
+        for layer in (self.layer_1, self.layer_2, self.layer_3, self.layer_5):
+            # torch's own beginning shrinks what passes by half in each layer, and the LSTM would hear next to nothing.
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # He et al., 2015
+            nn.init.zeros_(layer.bias)
         with torch.no_grad():
             self.lstm.bias_ih_l0[shape.hidden : 2 * shape.hidden] = FORGET_BIAS
 
