@@ -160,13 +160,9 @@ class Recognizer:
             return Glimpse(Progress.SPEAKING, still)
         with self._timed("decode"):
             hypothesis = self._best(self._glimpsed, heard)
-            if hypothesis and hypothesis.words and not hypothesis.complete:
+            if hypothesis and not hypothesis.complete and self._goes_beyond(hypothesis, heard, still):
                 # More was said than the beginning of a sentence accounts for: its rest, not quite as it should be.
-                said = (
-                    self._opened.start + sum(len(one.log_probs) for one in heard) * self._settings.decoder.step - still
-                )
-                if said - hypothesis.words[-1].end > _BEYOND * self._settings.decoder.step:
-                    hypothesis = self._best(self._ended, heard)
+                hypothesis = self._best(self._ended, heard)
         return Glimpse(self._progress(hypothesis), still)
 
     def _best(self, decoder: Decoder, heard: Sequence[Posteriors]) -> Hypothesis | None:
@@ -174,6 +170,11 @@ class Recognizer:
         for posteriors in heard:
             decoder.feed(posteriors)
         return decoder.best(self._opened.start)
+
+    def _goes_beyond(self, hypothesis: Hypothesis, heard: Sequence[Posteriors], still: int) -> bool:
+        step = self._settings.decoder.step
+        said = self._opened.start + step * sum(len(one.log_probs) for one in heard) - still
+        return bool(hypothesis.words) and said - hypothesis.words[-1].end > _BEYOND * step
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None or not hypothesis.complete:
