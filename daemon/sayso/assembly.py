@@ -19,7 +19,6 @@ from sayso import __version__
 from sayso.assist import AssistSettings
 from sayso.audio.gate import Gate, GateSettings
 from sayso.audio.microphone import Microphone
-from sayso.audio.noise import VOICE, NoiseFloor
 from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
@@ -214,5 +213,4 @@ def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     endpoint = EndpointSettings(**config.endpoint.model_dump())
     attention = Attention(AttentionSettings(config.listening.wake_window, config.commands.refractory))
     attention.required = config.listening.mode == "wake"
-    floor = NoiseFloor(VOICE)
-    return Pipeline(Gate(GateSettings(**values)), voice.is_speech, floor.is_above, recognizer, endpoint, attention)
+    return Pipeline(Gate(GateSettings(**values)), voice, recognizer, endpoint, attention)

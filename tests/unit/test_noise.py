@@ -16,7 +16,7 @@ def noise(rms: float, seconds: float) -> np.ndarray:
 
 
 def above(floor: NoiseFloor, sound: np.ndarray) -> list[bool]:
-    return [floor.is_above(frame) for frame in Framer().feed(sound)]
+    return [floor.height(frame) > 2.0 for frame in Framer().feed(sound)]
 
 
 def test_steady_noise_does_not_stand_out_however_loud_and_what_lies_on_it_does() -> None:

@@ -7,6 +7,7 @@ kettle, keeps coming up and going down.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -15,10 +16,6 @@ from sayso.records import FRAME_SAMPLES, AudioFrame, samples
 
 WINDOW = 4.0
 """How far back the floor is looked for [s]: nobody speaks for so long without a pause that would show the floor."""
-
-VOICE = 12.0
-"""What lies further above the floor than this is no noise that was there before [dB]; with 10 and with 15 the same
-commands come out."""
 
 _WARM_UP = 0.5
 """Everything stands out at first [s]: a recording may begin within a word."""
@@ -33,23 +30,15 @@ _SILENCE = 1.0
 class NoiseFloor:
     """Follows the noise of one source; fed every frame in order."""
 
-    def __init__(self, margin: float = 2.0) -> None:
-        """Given how far a frame must lie above the floor to stand out [dB].
-
-        2 dB was chosen on 20 commands in each of six noises (white, dishes, tap, exercise bike, rain, rooms), 4 s of it
-        before and after. At 12 dB half of them ended within 0.6 s of the speech instead of 1.3 s; at 6 dB
-        within 0.7 s instead of 4.3 s, and five more in a hundred lost their beginning or end. With 3 dB or more, weak
-        beginnings are lost at 12 dB too.
-        """
-        self._margin = 10 ** (margin / 10)
+    def __init__(self) -> None:
         self._smoothed: float | None = None
         self._recent: deque[float] = deque(maxlen=samples(WINDOW) // FRAME_SAMPLES)
 
-    def is_above(self, frame: AudioFrame) -> bool:
-        """Given the source's next frame, return whether it stands out."""
+    def height(self, frame: AudioFrame) -> float:
+        """Given the source's next frame, return how far it lies above the floor [dB], infinite while there is none."""
         power = float(np.mean(np.square(frame.samples, dtype=np.float64))) + _SILENCE
         self._smoothed = power if self._smoothed is None else _SMOOTHING * self._smoothed + (1 - _SMOOTHING) * power
         self._recent.append(self._smoothed)
         if len(self._recent) * FRAME_SAMPLES <= samples(_WARM_UP):
-            return True
-        return power > min(self._recent) * self._margin
+            return math.inf
+        return 10 * math.log10(power / min(self._recent))

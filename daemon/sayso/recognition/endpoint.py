@@ -64,5 +64,5 @@ class EndpointSettings:
             Progress.UNFINISHED: self.unfinished,
             Progress.UNKNOWN: self.unknown,
             Progress.NOTHING: self.finished,
-            Progress.SPEAKING: self.unfinished,
+            Progress.SPEAKING: max(self.finished, self.continuable, self.unfinished, self.unknown),
         }

@@ -6,7 +6,7 @@ however they are spread over calls.
 
 from __future__ import annotations
 
-from typing import Callable, Iterable, List, Protocol
+from typing import Iterable, List, Protocol
 
 from sayso.recognition.attention import Attention
 from sayso.recognition.endpoint import EndpointSettings, Progress
@@ -40,20 +40,27 @@ class Gate(Protocol):
         """Given that the source has ended, return what follows from that."""
 
 
+class Voice(Protocol):
+    """What tells speech from noise; audio/vad.py has it."""
+
+    is_loud: bool
+    """Whether the last frame was far louder than the noise, speech or not."""
+
+    def is_speech(self, frame: AudioFrame) -> bool:
+        """Given the source's next frame, return whether it holds speech."""
+
+
 class Pipeline:
     """Turns one source's frames into outcomes."""
 
     def __init__(
         self,
         gate: Gate,
-        is_speech: Callable[[AudioFrame], bool],
-        is_loud: Callable[[AudioFrame], bool],
+        voice: Voice,
         recognizer: Recognizer,
         endpoint: EndpointSettings,
         attention: Attention,
     ) -> None:
-        """`is_speech` says of a frame whether the gate takes it for speech, `is_loud` whether it is far above the
-        noise."""
         self.attention = attention
         """Who decides whether a wake phrase is needed."""
         self._gate = gate
@@ -68,8 +75,7 @@ class Pipeline:
         woken = self._pauses[Progress.UNFINISHED]
         self._enough = {**self._pauses, Progress.FINISHED: self._still, Progress.WOKEN: woken, **patient}
         self._look_through = 0
-        self._is_speech = is_speech
-        self._is_loud = is_loud
+        self._voice = voice
         self._calm = 0
         self._recognizer = recognizer
         self._next: Recognizer | None = None
@@ -95,8 +101,8 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
-        speech = self._is_speech(frame)
-        self._calm = 0 if self._is_loud(frame) else self._calm + len(frame.samples)
+        speech = self._voice.is_speech(frame)
+        self._calm = 0 if self._voice.is_loud else self._calm + len(frame.samples)
         outcomes = self._follow(self._gate.feed(frame, speech))
         self._quiet = 0 if speech or not self._gate.is_open else self._quiet + len(frame.samples)
         if not self._quiet:
@@ -129,7 +135,7 @@ class Pipeline:
         it. `now` is the index of the next sample. To look is as dear as some calls of the network, so that is done only
         when the pause could be long enough.
         """
-        if now < self._look_through or not self._recognizer.spoken():
+        if now < self._look_through or not self._recognizer.spoken:
             return []
         glimpse = self._recognizer.glimpse(self._still)
         if glimpse.still >= self._enough[glimpse.progress] + (0 if self._calm else _VOWEL):

@@ -107,6 +107,8 @@ class Recognizer:
         self._spent: Dict[str, float] = {}
         self._opened = UtteranceStart(0, 0)
         self._frames = 0
+        self.spoken = False
+        """Whether there was anything like a phone, as far as the network has answered."""
 
     @property
     def min_confidence(self) -> float:
@@ -126,6 +128,7 @@ class Recognizer:
         self._spent = {}
         self._opened = start
         self._frames = 0
+        self.spoken = False
 
     def hear(self, samples: Samples) -> None:
         """Given the next samples of the utterance, do all that can be done with them."""
@@ -133,10 +136,6 @@ class Recognizer:
             frames = self._features.feed(samples)
         self._frames += len(frames)
         self._search(self._rows(frames, self._acoustic, self._frames))
-
-    def spoken(self) -> bool:
-        """Return whether there was anything like a phone, as far as the network has answered."""
-        return self._since_a_phone(self._decoder.heard) is not None
 
     def so_far(self) -> Meaning | None:
         """Return the best sentence, or beginning of one, as far as the network has answered; None: nothing yet."""
@@ -177,7 +176,9 @@ class Recognizer:
         return bool(hypothesis.words) and said - hypothesis.words[-1].end > _BEYOND * step
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
-        if hypothesis is None or not hypothesis.complete:
+        if hypothesis is None:
+            return Progress.UNKNOWN
+        if not hypothesis.complete:
             return Progress.UNFINISHED
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
@@ -287,6 +288,7 @@ class Recognizer:
         return Posteriors(posteriors.log_probs[:rows], posteriors.start)
 
     def _search(self, posteriors: Posteriors) -> None:
+        self.spoken = self.spoken or self._since_a_phone([posteriors]) is not None
         with self._timed("decode"):
             self._decoder.feed(posteriors)
 
