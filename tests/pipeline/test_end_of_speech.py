@@ -14,6 +14,7 @@ from sayso.records import FRAME_SAMPLES, AudioFrame, Command
 
 SENTENCES = Path(__file__).resolve().parents[2] / "config" / "commands"
 WORDS = "language: en\nintents: {Play: {data: [{sentences: [play]}]}, Day: {data: [{sentences: [day]}]}}\n"
+LAMPS = "language: en\nintents: {On: {data: [{sentences: ['turn on the (living room|kitchen) (lamp|light|fan)']}]}}\n"
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,19 @@ def model() -> Model:
     return load_model(Config())
 
 
-def _commands(config: Config, model: Model, sound: Sound) -> list[Command]:
+def _commands(sentences: Path, model: Model, sound: Sound) -> list[Command]:
+    config = parse_config(f'[commands]\npath = "{sentences}"', "test")
     pipeline = make_pipeline(config, make_recognizer(config, model, load_grammar(config, model.bundle)))
-    frames = range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES)
-    outcomes = [
-        one for start in frames for one in pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
-    ]
+    outcomes = []
+    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        outcomes += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
     return [one for one in outcomes + pipeline.finish() if isinstance(one, Command)]
+
+
+def _written(folder: Path, sentences: str) -> Path:
+    path = folder / "sentences.yaml"
+    path.write_text(sentences)
+    return path
 
 
 def _among(noise: Sound, said: Sound, decibels: float) -> Sound:
@@ -41,18 +48,27 @@ def _among(noise: Sound, said: Sound, decibels: float) -> Sound:
 @pytest.mark.parametrize("name", ["cancel_timer", "whats_the_weather", "whats_the_temperature", "next"])
 def test_in_noise_that_was_there_before_a_command_is_decided_soon_after_it(model: Model, name: str) -> None:
     said = recording(name)
-    [command] = _commands(
-        parse_config(f'[commands]\npath = "{SENTENCES}"', "test"), model, _among(quiet(10.0), said, 12)
-    )
+    [command] = _commands(SENTENCES, model, _among(quiet(10.0), said, 12))
     assert command.text.replace("'", "").replace(" ", "_") == name
     assert command.decided - (2 * RATE + len(said)) < 0.6 * RATE
 
 
 @pytest.mark.parametrize("speed", [60, 80, 100, 150])
 def test_a_vowel_that_goes_on_is_no_second_command(model: Model, tmp_path: Path, speed: int) -> None:
-    path = tmp_path / "words.yaml"
-    path.write_text(WORDS)
-    sound = joined(1.0, synthesised("play", speed), 1.5)
-    assert [one.text for one in _commands(parse_config(f'[commands]\npath = "{path}"', "test"), model, sound)] == [
-        "play"
-    ]
+    found = _commands(_written(tmp_path, WORDS), model, joined(1.0, synthesised("play", speed), 1.5))
+    assert [one.text for one in found] == ["play"]
+
+
+@pytest.mark.parametrize(("said", "meant"), [("lamb", "lamp"), ("lum", "lamp"), ("lack", "light"), ("lime", "light")])
+def test_a_last_word_that_was_said_indistinctly_is_not_waited_for(
+    model: Model, tmp_path: Path, said: str, meant: str
+) -> None:
+    sound = joined(1.0, synthesised(f"turn on the living room {said}"), 2.0)
+    [command] = _commands(_written(tmp_path, LAMPS), model, sound)
+    assert command.text == f"turn on the living room {meant}"
+    assert command.decided - (len(sound) - 3 * RATE) < 0.6 * RATE
+
+
+def test_a_sentence_may_be_hesitated_in(model: Model, tmp_path: Path) -> None:
+    sound = joined(1.0, synthesised("turn on the living room"), 0.4, synthesised("light"), 2.0)
+    assert [one.text for one in _commands(_written(tmp_path, LAMPS), model, sound)] == ["turn on the living room light"]
