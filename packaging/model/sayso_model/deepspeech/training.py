@@ -191,6 +191,7 @@ def export(folder: Path, network: Network, clips: list[np.ndarray]) -> None:
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(prog="deepspeech")
+    parser.set_defaults(threads=1)
     commands = parser.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train")
     train.add_argument("run")
@@ -205,7 +206,7 @@ def main() -> None:
     torch.manual_seed(5)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
-        torch.set_num_threads(getattr(options, "threads", 1))
+        torch.set_num_threads(options.threads)
     if options.command == "export":
         if not (FOLDER / options.run / "last.pt").exists():
             raise SystemExit(f"{FOLDER / options.run}: nothing trained there")
