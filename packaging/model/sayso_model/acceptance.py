@@ -251,6 +251,7 @@ def main() -> None:
                     " / ".join(f"{np.quantile(delays or [0.0], part) * 1000:.0f}" for part in (0.5, 0.95)),
                 )  # fmt: skip
         Console().print(table)
+        print("\n".join(_believed(rows)))
         if options.what != "commands":
             shipped = Shipped(config, model, REPOSITORY / "config" / "commands")
             for condition in options.conditions.split(","):
@@ -260,6 +261,13 @@ def main() -> None:
             writer = csv.DictWriter(handle, rows[0], delimiter="\t")
             writer.writeheader()
             writer.writerows(rows)
+
+
+def _believed(rows: Sequence[dict[str, object]]) -> Iterator[str]:
+    """Given outcomes of what was said, yield how many of each confidence were right."""
+    for low in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
+        judged = [one["right"] for one in rows if one["heard"] and low <= float(str(one["confidence"])) < low + 0.1]
+        yield f"confidence {low:.1f} to {low + 0.1:.1f}: {judged.count(1)} right of {len(judged)}"
 
 
 def _refuse(shipped: Shipped, surroundings: Surroundings, condition: str, most: int) -> Iterator[dict[str, object]]:
