@@ -12,6 +12,7 @@ import sys
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterator
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
@@ -41,14 +42,18 @@ def decode(part: str, speech: Path = SPEECH, folder: Path = SHARDS) -> None:
     with (speech / f"{part}.tsv").open(newline="") as handle:
         for row in csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE):
             sets[row["set"]].append(row)
-    with tarfile.open(speech / f"{part}.tar") as tar:
+    with tarfile.open(speech / f"{part}.tar") as tar, Pool() as pool:
         members = {member.name.removeprefix("./"): member for member in tar.getmembers()}
 
-        def clips(rows: list[dict[str, str]]) -> Iterator[tuple[npt.NDArray[np.int16], str, str, str, str]]:
+        def recordings(rows: list[dict[str, str]]) -> Iterator[bytes]:
             for row in rows:
                 member = tar.extractfile(members[row["path"]])
                 assert member is not None
-                yield samples(member.read()), row["set"], row["speaker"], row["path"], row["transcript"]
+                yield member.read()
+
+        def clips(rows: list[dict[str, str]]) -> Iterator[tuple[npt.NDArray[np.int16], str, str, str, str]]:
+            for row, sound in zip(rows, pool.imap(samples, recordings(rows), chunksize=16)):
+                yield sound, row["set"], row["speaker"], row["path"], row["transcript"]
 
         for name, rows in sets.items():
             shard = f"{part}-{name}"
