@@ -44,6 +44,10 @@ OPERATORS = {
 """What the full-integer network consists of at one step a call: the table of the conversion that the Edge TPU's
 compiler took whole."""
 
+CELL = 8.0
+"""What the LSTM's cell is held to in int8, by the ranges that the conversion sees. Nothing bounds it in training: cells
+that count reach 150, and a step of int8 would be larger than what the others hold. tanh(8) is 1 but for 2e-7."""
+
 DENSE = ("layer_1", "layer_2", "layer_3")
 
 
@@ -139,6 +143,7 @@ def _calls(network: DeepSpeech, clips: list[npt.NDArray[np.float32]], form: Form
         for one in heard:
             yield {"input_node": one, "previous_state_c": c, "previous_state_h": h}
             _, c, h = (np.asarray(value) for value in run(one, c, h))
+            c = np.clip(c, -CELL, CELL)
 
 
 def converted(
