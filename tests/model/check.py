@@ -1,6 +1,7 @@
-"""The sums that the network is trained by, against every path written out; the shipped network, made one to train.
+"""The sums that the network is trained by, against every path written out; the shipped network, made one to train, or
+grown; what a GPU hears of a scene, and which scenes it makes.
 
-Run by tests/model/run. Needs no recordings.
+Run by tests/model/run, in an empty work folder. Needs no recordings.
 """
 
 from __future__ import annotations
@@ -8,15 +9,28 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import soxr
 import torch
+from sayso_model import shards
+from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, best_phones, denominator
-from sayso_model.places import BUNDLE
+from sayso_model.gpu.corpus import Corpus, faster
+from sayso_model.gpu.features import LogMels, Mfccs
+from sayso_model.gpu.scenes import Stage
+from sayso_model.growth import grow
+from sayso_model.loader import WARPS, Emphasis
+from sayso_model.network import Network, NetworkSettings
+from sayso_model.parcel import places
+from sayso_model.places import BUNDLE, SHARDS
 from sayso_model.recovery import recovered
+from sayso_model.rooms import LONGEST
 from sayso_model.scoring import collapsed
 
 from sayso.recognition.bundle import load_bundle
+from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
 
 PHONES, ROWS, CLIPS = 3, 5, 2
+CPU = torch.device("cpu")
 
 
 def _bigram() -> PhoneBigram:
@@ -69,8 +83,84 @@ def the_shipped_network_made_one_to_train_hears_what_it_heard() -> None:
     assert np.abs(heard - np.exp(golden.log_probs[: len(heard)])).mean() < 0.005
 
 
+def a_network_grown_wider_and_deeper_hears_the_same_later() -> None:
+    """By as many rows as its new blocks look ahead."""
+    torch.manual_seed(1)
+    small = Network(NetworkSettings(width=24, front=16, delays=(2, 0))).eval()
+    large = Network(NetworkSettings(width=40, front=24, delays=(2, 0, 3, 0), dropout=0.2))
+    grow(small, large)
+    frames = torch.randn(2, 160, 40)
+    with torch.no_grad():
+        wanted, found = small(frames), large.eval()(frames)
+    assert float((found[:, 3:] - wanted[:, :-3]).abs().max()) < 1e-4
+
+
+def features_of_a_batch_are_those_of_a_stream() -> None:
+    """Log-mel with warped vocal tracts, and MFCC; digital silence in the middle."""
+    random = np.random.default_rng(2)
+    sound = (random.standard_normal((3, 16_000)) * 3000).astype(np.int16)
+    sound[0, 4000:8000] = 0
+    settings = LogMelSettings(mean=(-5.0,) * 40, scale=(4.0,) * 40)
+    bins = np.linspace(0.0, 8000.0, 257)
+    batch, warps = torch.from_numpy(sound.astype(np.float32)), [0, len(WARPS) // 2, len(WARPS) - 1]
+    found = LogMels(settings, WARPS, CPU)(batch, torch.tensor(warps)).numpy()
+    coefficients = Mfccs(MfccSettings(), CPU)(batch, torch.tensor(warps)).numpy()
+    for number, warp in enumerate(warps):
+        assert np.abs(found[number] - LogMel(settings, bins * WARPS[warp]).feed(sound[number])).max() < 1e-3
+    assert np.abs(coefficients[1] - Mfcc(MfccSettings()).feed(sound[1])).max() < 1e-3
+
+
+def a_clip_is_played_faster_as_a_resampler_does() -> None:
+    """25 dB or more between the sound and the difference, for noise below 6 kHz."""
+    noise = np.random.default_rng(3).standard_normal(32_000)
+    sound = soxr.resample(soxr.resample(noise, 16_000, 12_000), 12_000, 16_000)
+    sound = np.rint(sound / np.abs(sound).max() * 20_000).astype(np.int16)
+    for factor in (0.88, 1.14):
+        out = torch.empty(int(len(sound) / factor), dtype=torch.int16)
+        faster(torch.from_numpy(sound), factor, out)
+        wanted = soxr.resample(sound.astype(np.float64), 16_000 * factor, 16_000)
+        length = min(len(out), len(wanted)) - 200
+        apart = out.numpy()[200:length] - wanted[200:length]
+        assert np.mean(apart**2) < 10**-2.5 * np.mean(wanted[200:length] ** 2)
+
+
+def _power(sound: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+    """Given scenes, return each frame's power as the only feature."""
+    return sound.unfold(1, 400, 160).square().mean(2, keepdim=True)
+
+
+def scenes_hold_what_was_said_where_it_is_said() -> None:
+    """In a corpus of one tone that goes on and off: without noise, the tone is in the scene whole, and else nothing."""
+    tone = (8000 * np.sin(np.arange(16_000) * 0.3)).astype(np.int16)
+    quiet = np.zeros(4000, np.int16)
+    clips = [(np.concatenate((quiet, tone, quiet)), "x", "one", str(number), "a") for number in range(40)]
+    shards.write(SHARDS, "train-an4", clips)
+    (SHARDS / "train-an4.phones").write_text("".join(f"{number}\tEY\n" for number in range(40)))
+    cuts = [(np.asarray(clip[0])[3920:12_000], "x", "one", f"{clip[3]}#0", "a") for clip in clips]
+    shards.write(SHARDS, "train-phrases-an4", cuts)
+    (SHARDS / "train-phrases-an4.phones").write_text("".join(f"{number}#0\tEY\n" for number in range(40)))
+    assert (places("train-phrases-an4", "train-an4") == 24_000 * np.arange(40) + 3920).all()
+    shards.write(SHARDS, "noise-x", [(tone, "x", "", "0", "")])
+    shards.write(SHARDS, "noise-rir-reverbjs", [(np.eye(1, 400, 20, dtype=np.int16)[0] * 20_000, "x", "", "0", "")])
+    np.savez(SHARDS / "rooms.npz", r0=np.eye(1, LONGEST, 8, dtype=np.float32)[0])
+    random = np.random.default_rng(4)
+    stage = Stage(Corpus(CPU, 1, random), _power, CPU, random, cleaner=True)
+    stage.see(Emphasis(longest=3.2, chances=Chances(noise=0.0, room=0.0, band=0.0, codec=0.0, clip=0.0, event=0.0)))
+    scenes = next(stage(100.0))
+    assert scenes.cleaner is not None
+    assert scenes.frames.shape == scenes.cleaner.shape
+    assert scenes.frames.shape[1] % 4 == 0
+    for version in (scenes.frames, scenes.cleaner):
+        for length, power in zip(scenes.lengths.tolist(), version[:, :, 0]):
+            assert not length or 35 < int((power > 0.1 * power.max()).sum()) < 105
+
+
 if __name__ == "__main__":
     for check in (
+        a_network_grown_wider_and_deeper_hears_the_same_later,
+        features_of_a_batch_are_those_of_a_stream,
+        a_clip_is_played_faster_as_a_resampler_does,
+        scenes_hold_what_was_said_where_it_is_said,
         the_sum_over_all_phones_and_the_best_of_them_are_those_of_an_enumeration,
         the_shipped_network_made_one_to_train_hears_what_it_heard,
     ):

@@ -32,6 +32,10 @@ class PhoneBigram:
     last: Tensor
     """[phones]: probability that nothing follows."""
 
+    def to(self, device: torch.device) -> PhoneBigram:
+        """Return the same on a device."""
+        return PhoneBigram(self.first.to(device), self.next.to(device), self.last.to(device))
+
     @property
     def nothing(self) -> float:
         """Probability that no phone comes at all."""
@@ -54,58 +58,92 @@ def phone_bigram() -> PhoneBigram:
     return PhoneBigram(*(torch.tensor(part, dtype=torch.float32) for part in (first, share[1:, 1:], share[1:, 0])))
 
 
+def passed(log_probs: Tensor, bigram: PhoneBigram, nothing: float) -> tuple[Tensor, Tensor]:
+    """Given log-posteriors [rows, batch, outputs], blank first, and the chance that no phone comes at all, return
+    ln Σ P(phones) e^score over all phone sequences and alignments, [batch], and its gradient, shaped as the first."""
+    every, apart = bigram.next, bigram.next.clone()
+    apart.fill_diagonal_(0.0)  # the same phone twice needs a blank between
+    probs = log_probs.exp()
+    phone, blank = probs[:, :, 1:], probs[:, :, :1]
+    rows, batch, _ = probs.shape
+    # Three kinds of state: in a phone, in a blank after one, in the blanks before the first.
+    inside, after = phone.new_zeros(rows, batch, len(every)), phone.new_zeros(rows, batch, len(every))
+    before = phone.new_zeros(rows, batch, 1)
+    scale = phone.new_zeros(rows, batch, 1)
+    now, rest, start = phone[0] * bigram.first, torch.zeros_like(phone[0]), blank[0]
+    for row in range(rows):
+        if row:
+            fresh = now + now @ apart + rest @ every + start * bigram.first
+            now, rest, start = phone[row] * fresh, blank[row] * (now + rest), blank[row] * start
+        total = (now + rest).sum(1, keepdim=True) + start
+        now, rest, start = now / total, rest / total, start / total
+        inside[row], after[row], before[row], scale[row] = now, rest, start, total
+    end = ((now + rest) * bigram.last).sum(1, keepdim=True) + start * nothing
+    result = (scale.log().sum(0) + end.log()).squeeze(1)
+
+    gradient = torch.empty_like(probs)
+    to_now = (bigram.last / end).expand_as(now)
+    to_rest, to_start = to_now, nothing / end
+    for row in range(rows - 1, -1, -1):
+        gradient[row, :, 1:] = inside[row] * to_now
+        gradient[row, :, :1] = (after[row] * to_rest).sum(1, keepdim=True) + before[row] * to_start
+        if row:
+            spoken, silent = phone[row] * to_now / scale[row], blank[row] / scale[row]
+            to_start = (spoken * bigram.first).sum(1, keepdim=True) + silent * to_start
+            to_now, to_rest = (
+                spoken + spoken @ apart.t() + silent * to_rest,
+                spoken @ every.t() + silent * to_rest,
+            )
+    return result, gradient
+
+
+class Recorded:
+    """`passed` on a GPU: its thousands of small steps, recorded once for each shape and replayed."""
+
+    def __init__(self, bigram: PhoneBigram) -> None:
+        self._bigram, self._nothing = bigram, bigram.nothing
+        self._graphs: dict[tuple[int, ...], tuple[Any, Tensor, Tensor, Tensor]] = {}
+
+    def __call__(self, log_probs: Tensor) -> tuple[Tensor, Tensor]:
+        """Given log-posteriors, return what `passed` does; valid until the next call with this shape."""
+        shape = tuple(log_probs.shape)
+        if shape not in self._graphs:
+            held = log_probs.detach().clone()
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                passed(held[:3], self._bigram, self._nothing)  # libraries get their memory before the recording
+            torch.cuda.current_stream().wait_stream(stream)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                result, gradient = passed(held, self._bigram, self._nothing)
+            self._graphs[shape] = graph, held, result, gradient
+        graph, held, result, gradient = self._graphs[shape]
+        held.copy_(log_probs.detach())
+        graph.replay()
+        return result, gradient
+
+
 class _Denominator(torch.autograd.Function):
     """The logarithm of the sum over all phone sequences and alignments, and its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, log_probs: Tensor, bigram: PhoneBigram) -> Tensor:
-        """Given [rows, batch, outputs], blank first, return [batch]."""
-        every, apart = bigram.next, bigram.next.clone()
-        apart.fill_diagonal_(0.0)  # the same phone twice needs a blank between
-        probs = log_probs.exp()
-        phone, blank = probs[:, :, 1:], probs[:, :, :1]
-        rows, batch, _ = probs.shape
-        # Three kinds of state: in a phone, in a blank after one, in the blanks before the first.
-        inside, after = phone.new_zeros(rows, batch, len(every)), phone.new_zeros(rows, batch, len(every))
-        before = phone.new_zeros(rows, batch, 1)
-        scale = phone.new_zeros(rows, batch, 1)
-        now, rest, start = phone[0] * bigram.first, torch.zeros_like(phone[0]), blank[0]
-        for row in range(rows):
-            if row:
-                fresh = now + now @ apart + rest @ every + start * bigram.first
-                now, rest, start = phone[row] * fresh, blank[row] * (now + rest), blank[row] * start
-            total = (now + rest).sum(1, keepdim=True) + start
-            now, rest, start = now / total, rest / total, start / total
-            inside[row], after[row], before[row], scale[row] = now, rest, start, total
-        end = ((now + rest) * bigram.last).sum(1, keepdim=True) + start * bigram.nothing
-        result = (scale.log().sum(0) + end.log()).squeeze(1)
-
-        gradient = torch.empty_like(probs)
-        to_now = (bigram.last / end).expand_as(now)
-        to_rest, to_start = to_now, bigram.nothing / end
-        for row in range(rows - 1, -1, -1):
-            gradient[row, :, 1:] = inside[row] * to_now
-            gradient[row, :, :1] = (after[row] * to_rest).sum(1, keepdim=True) + before[row] * to_start
-            if row:
-                spoken, silent = phone[row] * to_now / scale[row], blank[row] / scale[row]
-                to_start = (spoken * bigram.first).sum(1, keepdim=True) + silent * to_start
-                to_now, to_rest = (
-                    spoken + spoken @ apart.t() + silent * to_rest,
-                    spoken @ every.t() + silent * to_rest,
-                )
+    def forward(ctx: Any, log_probs: Tensor, bigram: PhoneBigram, recorded: Recorded | None) -> Tensor:
+        """Given [rows, batch, outputs], return [batch]."""
+        result, gradient = recorded(log_probs) if recorded else passed(log_probs, bigram, bigram.nothing)
         ctx.save_for_backward(gradient)
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """Given the gradient of the sums, return that of the log-posteriors: how often each output is passed."""
-        (passed,) = ctx.saved_tensors
-        return passed * gradient[None, :, None], None
+        (passed_,) = ctx.saved_tensors
+        return passed_ * gradient[None, :, None], None, None
 
 
-def denominator(log_probs: Tensor, bigram: PhoneBigram) -> Tensor:
+def denominator(log_probs: Tensor, bigram: PhoneBigram, recorded: Recorded | None = None) -> Tensor:
     """Given log-posteriors [rows, batch, outputs], return [batch]: ln Σ P(phones) e^score over all phone sequences."""
-    result: Tensor = _Denominator.apply(log_probs, bigram)
+    result: Tensor = _Denominator.apply(log_probs, bigram, recorded)
     return result
 
 

@@ -1,8 +1,8 @@
-"""A trained network -> a wider one that computes the same, to go on from.
+"""A trained network -> a wider and deeper one that computes the same, to go on from.
 
-Rule of this file: what the old network computes is untouched. A new channel listens (to all channels) from the
-start, but nothing listens to it until training makes it (after Chen et al. 2016, Net2Net, without copies: a copy
-gets the gradients of its original and stays one).
+Rule of this file: what the old network computes is untouched. A new block begins as its skip connection; a new channel
+listens (to all channels) from the start, but nothing listens to it until training makes it (after Chen et al. 2016,
+Net2Net, without copies: a copy gets the gradients of its original and stays one).
 """
 
 from __future__ import annotations
@@ -11,21 +11,28 @@ from dataclasses import replace
 
 import torch
 
-from sayso_model.network import Convolution, Network
+from sayso_model.network import Block, Convolution, Network
 
 
 @torch.no_grad()
 def grow(small: Network, wide: Network) -> None:
-    """Given a trained network and a fresh one as deep and at least as wide, make that compute what the first does.
+    """Given a trained network and a fresh one at least as deep and wide, make that compute what the first does, later
+    by what its further blocks look ahead.
 
     Raise ValueError if their shapes don't fit.
     """
-    if replace(small.settings, width=wide.settings.width) != wide.settings or small.settings.block != "dense":
-        raise ValueError(f"{wide.settings} is not {small.settings} made wider")
-    for mine, theirs in zip(small.modules(), wide.modules()):
-        if isinstance(mine, Convolution):
-            assert isinstance(theirs, Convolution)
-            _widen(mine, theirs)
+    mine, its = small.settings, wide.settings
+    same = replace(mine, front=its.front, width=its.width, delays=its.delays, dropout=its.dropout)
+    if same != its or mine.block != "dense" or its.delays[: len(mine.delays)] != mine.delays:
+        raise ValueError(f"{its} is not {mine} made wider or deeper")
+    for one, other in zip((*small.front, *small.blocks), (*wide.front, *wide.blocks)):
+        for narrow, wider in zip(one.modules(), other.modules()):
+            if isinstance(narrow, Convolution):
+                assert isinstance(wider, Convolution)
+                _widen(narrow, wider)
+    for block in wide.blocks[len(small.blocks) :]:
+        assert isinstance(block, Block)
+        block.second.normalisation.weight.zero_()
     inputs = small.head.in_features
     wide.head.weight.zero_()
     wide.head.weight[:, :inputs] = small.head.weight

@@ -37,6 +37,8 @@ class NetworkSettings:
     outputs: int = len(SYMBOLS)
     block: str = "dense"
     """What the residual blocks are made of, a key of `BLOCKS`; only dense ones are converted."""
+    dropout: float = 0.0
+    """Share of each dense block's outputs that is left out in training."""
 
     @property
     def look_ahead(self) -> int:
@@ -117,6 +119,8 @@ def _late(rows: Tensor, delay: int) -> Tensor:
 class Block(nn.Module):
     """Two convolutions beside a skip connection that is late by `delay` rows."""
 
+    dropout = 0.0
+
     def __init__(self, width: int, kernel: int, delay: int) -> None:
         super().__init__()
         self.delay = delay
@@ -126,7 +130,8 @@ class Block(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Given [batch, rows, width], return the same shape."""
         skip = _late(rows, self.delay)
-        return functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
+        found = functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
+        return functional.dropout(found, self.dropout, self.training) if self.dropout else found
 
 
 class DepthwiseConvolution(nn.Module):
@@ -202,6 +207,7 @@ class Network(nn.Module):
         self.head = nn.Linear(settings.width, settings.outputs)
         for block in self.blocks:  # each block starts out as little more than its skip connection
             nn.init.constant_(block.second.normalisation.weight, 0.3)  # type: ignore[union-attr,arg-type]
+            block.dropout = settings.dropout  # type: ignore[assignment]
 
     def forward(self, frames: Tensor) -> Tensor:
         """Given frames [batch, frames, bands], return logits [batch, frames / 4, outputs], late by look_ahead rows."""

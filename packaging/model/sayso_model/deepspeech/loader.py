@@ -56,12 +56,18 @@ def _work(seed: int, emphasis: Emphasis, queue: multiprocessing.Queue[Batch]) ->
 class LetterLoader(Loader):
     """Worker processes that fill a queue with batches of letters."""
 
-    def __init__(self, workers: int, seed: int, emphasis: Emphasis) -> None:
+    def __init__(self, workers: int, seed: int) -> None:
+        self._count, self._seed = workers, seed
+        self._workers = []
+
+    def see(self, emphasis: Emphasis) -> None:
+        """From now on, make what a phase of the training shall see."""
+        self.close()
         context = multiprocessing.get_context("spawn")
         self._queue = context.Queue(maxsize=16)
         self._workers = [
-            context.Process(target=_work, args=(seed + number, emphasis, self._queue), daemon=True)
-            for number in range(workers)
+            context.Process(target=_work, args=(self._seed + number, emphasis, self._queue), daemon=True)
+            for number in range(self._count)
         ]
         for worker in self._workers:
             worker.start()

@@ -21,6 +21,7 @@ from sayso_model.augmentation import Chances
 from sayso_model.deepspeech.loader import LetterLoader
 from sayso_model.deepspeech.network import BLANK, Network, decode, encode, loss_of, spread
 from sayso_model.deepspeech.shape import STEP, Shape
+from sayso_model.deepspeech.stage import LetterStage
 from sayso_model.loader import Batch, Emphasis, usable
 from sayso_model.places import SHARDS, WORK
 from sayso_model.scoring import distance
@@ -28,7 +29,8 @@ from sayso_model.training import rate
 
 FOLDER = WORK / "deepspeech"
 PEAK = 1e-3
-EASY_HOURS = 12.0
+EASY_STEPS = 1100
+"""Steps at the beginning with short and mostly clean clips only."""
 EASY = Emphasis(longest=3.5, chances=Chances(noise=0.2, room=0.1, quietest_db=12.0), masks=False)
 LATER = Emphasis(masks=False)
 EMA = 0.9995
@@ -78,7 +80,8 @@ class Run:
         if stored:
             self.network.load_state_dict(stored["network"])
             self.average.load_state_dict(stored["average"])
-            self.optimiser.load_state_dict(stored["optimiser"])
+            if "optimiser" in stored:
+                self.optimiser.load_state_dict(stored["optimiser"])
             self.step, self.hours = stored["step"], stored["hours"]
 
     def save(self) -> None:
@@ -106,10 +109,12 @@ class Run:
         self.hours += batch.frames.shape[0] * batch.frames.shape[1] * STEP / 16_000 / 3600
         return sum(losses) / len(losses)
 
-    def _step(self, frames: np.ndarray, targets: np.ndarray, lengths: np.ndarray, progress: float) -> float:
+    def _step(
+        self, frames: np.ndarray | torch.Tensor, targets: np.ndarray, lengths: np.ndarray, progress: float
+    ) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.step, progress, PEAK)
-        heard = torch.from_numpy(frames).to(self.device, torch.float32)
+        heard = torch.as_tensor(frames).to(self.device, torch.float32)
         letters = torch.from_numpy(targets).to(self.device)
         loss = loss_of(self.network, heard, letters, torch.from_numpy(lengths))
         self.optimiser.zero_grad(set_to_none=True)
@@ -131,6 +136,8 @@ class Run:
         """Return the averaged network's letter error rate on so many clips of each dev set, decoded greedily."""
         samples, rates = shards.Samples(SHARDS), {}
         for name, shard in DEV.items():
+            if not shards.present(SHARDS, shard):
+                continue  # a machine that only trains
             wrong = total = 0
             for clip in drawn(shard, most):
                 frames = torch.from_numpy(coefficients(clip, samples)).to(self.device)
@@ -145,17 +152,22 @@ def follow(run: Run, options: argparse.Namespace) -> None:
     """Given a run and the options, train to the end of the plan."""
     shape = run.network.shape
     print(f"{shape.parameters / 1e6:.2f} M parameters, {run.device}, {run.hours:.2f} h presented so far", flush=True)
-    phase = EASY if run.hours < EASY_HOURS else LATER
-    loader = LetterLoader(options.workers, options.seed + run.step, phase)
-    spoken = scored = time.time()
+    loader: LetterLoader | LetterStage
+    if run.device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        loader = LetterStage(run.device, options.seed + run.step)
+    else:
+        loader = LetterLoader(options.workers, options.seed + run.step)
+    phase = EASY if run.step < EASY_STEPS else LATER
+    loader.see(phase)
+    began = spoken = scored = time.time()
     losses: list[float] = []
     with (run.folder / "log.tsv").open("a") as log, (run.folder / "dev.tsv").open("a") as dev:
-        while run.hours < options.hours:
-            if phase is EASY and run.hours >= EASY_HOURS:
-                loader.close()
+        while (progress := _progress(run, options, began)) < 1.0:
+            if phase is EASY and run.step >= EASY_STEPS:
                 phase = LATER
-                loader = LetterLoader(options.workers, options.seed + run.step, phase)
-            losses.append(run.train(loader.next(), run.hours / options.hours))
+                loader.see(phase)
+            losses.append(run.train(loader.next(), progress))
             if time.time() - spoken > 60:
                 line = f"{dt.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{sum(losses) / len(losses):.4f}"
                 print(line, file=log, flush=True)
@@ -167,6 +179,11 @@ def follow(run: Run, options: argparse.Namespace) -> None:
         run.save()
         _report(run, dev)
     loader.close()
+
+
+def _progress(run: Run, options: argparse.Namespace, began: float) -> float:
+    """Given a run and when it was started, return how much of the plan is done, 0 to 1."""
+    return float((time.time() - began) / options.seconds if options.seconds else run.hours / options.hours)
 
 
 def _report(run: Run, target: object) -> None:
@@ -197,6 +214,7 @@ def main() -> None:
     train.add_argument("run")
     train.add_argument("--hidden", type=int, default=512)
     train.add_argument("--hours", type=float, default=600.0, help="hours of audio to present in all")
+    train.add_argument("--seconds", type=float, help="plan for so long, and not for hours of audio")
     train.add_argument("--workers", type=int, default=1, help="augmentation processes")
     train.add_argument("--threads", type=int, default=1, help="threads of the training itself, on a CPU")
     train.add_argument("--every", type=float, default=900.0, help="seconds between scores on dev")
