@@ -22,6 +22,8 @@ from torch.nn import functional
 from sayso_model.phones import SYMBOLS
 
 SUBSAMPLING = 4
+STEP = 6.0 / 255.0
+"""What int8 resolves of an activation in 0…6."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,23 @@ class _Temporal(torch.autograd.Function):
         return padded[:, width - stride :], of_kernel, None, None
 
 
+def rounded(values: Tensor, step: Tensor | float) -> Tensor:
+    """Given values, return them as multiples of a step; gradients pass as if they were not (Bengio et al. 2013)."""
+    return values + (torch.round(values / step) * step - values).detach()
+
+
+def _spread(values: Tensor) -> Tensor:
+    """Given values, return the step with which int8 spans them."""
+    return ((values.amax() - values.amin()) / 255.0).detach()
+
+
 class Convolution(nn.Module):
-    """A convolution over time, zeros before the start, its normalisation folded in at export."""
+    """A convolution over time, zeros before the start, its normalisation folded in at export.
+
+    While `quantised`, it computes as int8 will: normalisation held and folded, each output's kernel in 255 steps.
+    """
+
+    quantised = False
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -95,6 +112,12 @@ class Convolution(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """Given [batch, frames, inputs], return [batch, frames / stride, outputs]."""
         kernel = self.kernel
+        if self.quantised:
+            gain, bias = self._gain()
+            kernel = kernel * gain[:, None]
+            kernel = rounded(kernel, kernel.detach().abs().amax(1, keepdim=True) / 127.0)
+            exact: Tensor = _Temporal.apply(frames, kernel, self.width, self.stride)
+            return exact + bias
         if torch.is_autocast_enabled(frames.device.type):
             kind = torch.get_autocast_dtype(frames.device.type)
             frames, kernel = frames.to(kind), kernel.to(kind)
@@ -103,12 +126,17 @@ class Convolution(nn.Module):
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Return kernel [kernel, inputs, outputs] and bias [outputs] that do all of it."""
+        gain, bias = self._gain()
+        kernel = (self.kernel * gain[:, None]).view(-1, self.width, self.inputs).permute(1, 2, 0)
+        return kernel, bias
+
+    def _gain(self) -> tuple[Tensor, Tensor]:
+        """Return what each output is multiplied by in normalisation, and what is added then, [outputs]."""
         norm = self.normalisation
         assert norm.running_var is not None
         assert norm.running_mean is not None
         gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        kernel = (self.kernel * gain[:, None]).view(-1, self.width, self.inputs).permute(1, 2, 0)
-        return kernel, norm.bias - norm.running_mean * gain
+        return gain, norm.bias - norm.running_mean * gain
 
 
 def _late(rows: Tensor, delay: int) -> Tensor:
@@ -130,6 +158,9 @@ class Block(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         """Given [batch, rows, width], return the same shape."""
         skip = _late(rows, self.delay)
+        if self.first.quantised:
+            beside = self.second(rounded(functional.relu6(self.first(rows)), STEP))
+            return rounded(functional.relu6(skip + rounded(beside, _spread(beside))), STEP)
         found = functional.relu6(skip + self.second(functional.relu6(self.first(rows))))
         return functional.dropout(found, self.dropout, self.training) if self.dropout else found
 
@@ -211,12 +242,22 @@ class Network(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Given frames [batch, frames, bands], return logits [batch, frames / 4, outputs], late by look_ahead rows."""
-        rows = frames
+        rows = rounded(frames, _spread(frames)) if self.quantised else frames
         for convolution in self.front:
             rows = functional.relu6(convolution(rows))
+            rows = rounded(rows, STEP) if self.quantised else rows
         for block in self.blocks:
             rows = block(rows)
         return self.head(rows)
+
+    quantised = False
+
+    def quantise(self) -> None:
+        """From now on, compute as int8 will (quantisation-aware training, Jacob et al. 2018), of dense blocks."""
+        self.quantised = True
+        for module in self.modules():
+            if isinstance(module, Convolution):
+                module.quantised = True
 
 
 def parameters(network: Network) -> int:

@@ -103,6 +103,7 @@ class Run:
         device: torch.device,
         grown_from: Path | None,
         objective: Objective | None,
+        quantised: bool = False,
     ) -> None:
         self.folder, self.device, self.peak, self.objective = folder, device, peak, objective
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,6 +121,8 @@ class Run:
             small = Network(NetworkSettings(**smaller["settings"]))
             small.load_state_dict(smaller["average"])
             grow(small, self.network)
+        if quantised:
+            self.network.quantise()
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=peak, weight_decay=0.01, fused=True)
         self.average = Averaged(self.network)
         if stored:
@@ -205,6 +208,7 @@ def main() -> None:
     parser.add_argument(
         "--discriminative", type=float, default=0.0, metavar="SHARE", help="0: CTC; 1: against all other phones alone"
     )
+    parser.add_argument("--quantised", action="store_true", help="compute as int8 will; a last, short stage")
     parser.add_argument("--threads", type=int, default=1, help="of the trainer, where there is no GPU")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
@@ -217,7 +221,7 @@ def main() -> None:
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
     shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
-    run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective)
+    run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised)
     _follow(run, options)
 
 
