@@ -224,7 +224,7 @@ def main() -> None:
     options = parser.parse_args()
     config = with_bundle(read_config(REPOSITORY / "config" / "sayso.toml"), options.bundle)
     model = load_model(config)
-    table = Table(title=f"{model.bundle.label}, int8, through the shipped path")
+    table = Table(title=f"{model.bundle.label}, through the shipped path")
     for title in ("what", "condition", "accepted", "of", "%", "95 % interval", "top choice %", "ms after, 50 / 95 %"):
         table.add_column(title)
     rows: list[dict[str, object]] = []
