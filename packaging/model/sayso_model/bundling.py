@@ -142,7 +142,7 @@ def write(version: str, folder: Path) -> float:
 def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("version", help="YYYY.MM.DD")
+    parser.add_argument("version", help="YYYY.MM.DD, or .N more for a second of that day")
     parser.add_argument("--folder", type=Path, default=BUNDLE)
     options = parser.parse_args()
     print(f"{options.folder}: golden answer {write(options.version, options.folder):.5f} off")

@@ -86,11 +86,12 @@ def per_hour(tried: Sequence[Row], rows: Sequence[Row], found: Reals, suite: str
 
 
 def main() -> None:
-    """Fit, print what it comes to, and write decoding.toml."""
+    """Fit, print what it comes to, and write it down."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("evidence", type=Path, nargs="+", help="tables written by `evaluate commands --evidence`")
     parser.add_argument("--prior-weight", type=float, required=True)
     parser.add_argument("--threshold", type=float, required=True, help="min_confidence to ship")
+    parser.add_argument("--to", type=Path, default=MODEL / "decoding.toml", help="the file to write")
     parser.add_argument("--plots", action="store_true", help="draw reliability.svg and trade-off.svg for the card")
     options = parser.parse_args()
     tried = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
@@ -127,8 +128,8 @@ def main() -> None:
         "min_confidence": options.threshold,
         "calibration": {"spoken": spoken, "chosen": chosen},
     }
-    text = "# The bundle's [decoding] section, fitted on dev speech; `convert` copies it into the manifest.\n"
-    (MODEL / "decoding.toml").write_text(text + tomli_w.dumps(data), encoding="utf-8")
+    text = "# A model's [decoding] section, fitted on dev speech; conversion copies it.\n"
+    options.to.write_text(text + tomli_w.dumps(data), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import lzma
 from pathlib import Path
 
 import numpy as np
+import tomllib
 
 from sayso_model.deepspeech.graph import DeepSpeech, Form, converted, operators, write
 from sayso_model.deepspeech.shape import Shape, imitated, untrained
-from sayso_model.places import WORK
+from sayso_model.places import MODEL, WORK
 
 FOLDER = WORK / "deepspeech"
 RELEASED = Form(steps=16, kind="dynamic", features=True)
@@ -26,8 +27,8 @@ FORMS = {
 }
 """File name -> what it is; `output_graph` is as DeepSpeech's releases are."""
 
-PRIOR_WEIGHT = 0.5
-"""Power of the label prior that decoding divides out, until a calibration says better."""
+DECODING = MODEL / "deepspeech-decoding.toml"
+"""What a calibration has found: power of the label prior that decoding divides out, threshold, confidence."""
 
 SMALL = 48
 """Width of the networks that the tests run."""
@@ -51,7 +52,7 @@ def _trained(folder: Path) -> tuple[DeepSpeech, list[np.ndarray], dict[str, byte
         weights, heard = dict(stored), list(clips.values())
     with np.load(folder / "prior.npz") as stored:
         prior = [round(float(value), 4) for value in stored["log_prior"]]
-    notes = json.dumps({"log_prior": prior, "prior_weight": PRIOR_WEIGHT}).encode()
+    notes = json.dumps({"log_prior": prior, **tomllib.loads(DECODING.read_text())}).encode()
     network = DeepSpeech(Shape(len(weights["layer_2.bias"]), len(weights["layer_6.bias"])), weights)
     return network, heard, {"sayso_decoding": notes}
 
