@@ -84,6 +84,17 @@ def usable(clip: shards.Clip) -> bool:
     return 0.3 * RATE < clip.length < 16.3 * RATE and re.fullmatch(r"[a-z' ]+", clip.text) is not None
 
 
+def noises() -> list[shards.Clip]:
+    """Return the recorded noises, those of at least half a second."""
+    names = [name for name in shards.names(SHARDS, "noise-") if "rir" not in name]
+    return [clip for name in names for clip in shards.read(SHARDS, name) if clip.length > RATE // 2]
+
+
+def weight(noise: shards.Clip) -> int:
+    """Given a noise, return how often it is drawn, that long recordings and sets of few clips count as well."""
+    return 1 + min(40, noise.length // (RATE * 8))
+
+
 class Source:
     """Draws clips and makes batches of them."""
 
@@ -109,22 +120,11 @@ class Source:
             self._pools.append((clips, phones))
             weights.append(len(clips) * self._weight(name))
         self._weights = np.array(weights) / sum(weights)
-        noises = [
-            clip
-            for name in shards.names(SHARDS, "noise-")
-            if "rir" not in name
-            for clip in shards.read(SHARDS, name)
-            if clip.length > RATE // 2
-        ]
         voices = [clip for name, clips in pools if "librispeech" in name or "commonvoice" in name for clip in clips]
-        noises = self._balanced(noises)
-        self._augment = Augmenter(self._random, noises, voices, self._samples, rooms.bank(), emphasis.chances)
+        balanced = [clip for clip in noises() for _ in range(weight(clip))]
+        self._augment = Augmenter(self._random, balanced, voices, self._samples, rooms.bank(), emphasis.chances)
         bins = np.linspace(0.0, RATE / 2, features.fft // 2 + 1)
         self._features = [LogMel(features, bins * warp) for warp in WARPS]
-
-    def _balanced(self, noises: list[shards.Clip]) -> list[shards.Clip]:
-        """Given noises, return them so that long recordings and sets of few clips count as well."""
-        return [clip for clip in noises for _ in range(1 + min(40, clip.length // (RATE * 8)))]
 
     def _weight(self, name: str) -> float:
         prefix = max((prefix for prefix in WEIGHTS if name.startswith(prefix)), key=len)

@@ -20,7 +20,7 @@ from torch import Tensor
 from sayso_model import rooms, shards
 from sayso_model.augmentation import RATE, Augmenter
 from sayso_model.gpu.corpus import Corpus, Draw
-from sayso_model.loader import WARPS, Emphasis
+from sayso_model.loader import WARPS, Emphasis, noises, weight
 from sayso_model.places import SHARDS
 
 TAIL = 0.64
@@ -79,25 +79,17 @@ class Stage:
         self.corpus, self._features, self._device = corpus, features, device
         self._random, self._cleaner = random, cleaner
         self.see(Emphasis())
-        noises = [
-            clip
-            for name in shards.names(SHARDS, "noise-")
-            if "rir" not in name
-            for clip in shards.read(SHARDS, name)
-            if clip.length > RATE // 2
-        ]
-        samples = shards.Samples(SHARDS)
-        sounds = [np.asarray(samples(clip)) for clip in noises]
+        recorded, samples = noises(), shards.Samples(SHARDS)
+        sounds = [np.asarray(samples(clip)) for clip in recorded]
         with Pool() as pool:
             kinds = [(kind, seed) for kind in ("coloured", "clatter", "music") for seed in range(BANK_PIECES)]
             sounds += pool.map(_piece, kinds, chunksize=4)
         self._noise = torch.from_numpy(np.concatenate(sounds)).to(device)
         self._lengths = np.array([len(sound) for sound in sounds])
         self._starts = np.cumsum(self._lengths) - self._lengths
-        shares = [1 + min(40, clip.length // (RATE * 8)) for clip in noises]
-        self._recorded = np.repeat(np.arange(len(noises)), shares)
+        self._recorded = np.repeat(np.arange(len(recorded)), [weight(clip) for clip in recorded])
         self._banks = {
-            kind: len(noises) + BANK_PIECES * place + np.arange(BANK_PIECES)
+            kind: len(recorded) + BANK_PIECES * place + np.arange(BANK_PIECES)
             for place, kind in enumerate(("coloured", "clatter", "music"))
         }
         bank = rooms.bank()
