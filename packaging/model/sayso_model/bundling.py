@@ -1,4 +1,4 @@
-"""An int8 network -> the folder that the daemon loads: `convert`, last step.
+"""A converted network -> the folder that the daemon loads: `convert`, last step.
 
 Rule of this file: everything in the bundle is written here, and read back with the daemon's own checks.
 """
@@ -23,14 +23,13 @@ from sayso.recognition.bundle import Bundle, Golden, Manifest, load_bundle
 from sayso.recognition.features import LogMel
 from sayso.recognition.tflite import TfliteNetwork, check_golden, streaming
 from sayso_model import shards
-from sayso_model.conversion_settings import WINDOW
+from sayso_model.conversion_settings import PRECISIONS, WINDOW
 from sayso_model.filler import log_bigram
 from sayso_model.network import SUBSAMPLING
 from sayso_model.phones import SYMBOLS, dictionary
-from sayso_model.places import BUNDLE, MODEL, SHARDS, WORK
+from sayso_model.places import BUNDLE, EXPORT, MODEL, SHARDS
 from sayso_model.statistics import settings as feature_settings
 
-EXPORT = WORK / "export"
 TOLERANCE = 0.002
 """Mean absolute difference in probability that two runtimes may have on the golden clip. Interpreters differ by a
 tenth of it; a network that hears nothing at all is ten times as far off."""
@@ -52,10 +51,10 @@ def _in_order(lines: list[str]) -> Any:
     return lambda line: (line.split("\t", 1)[0], place[line])
 
 
-def manifest(version: str) -> dict[str, Any]:
-    """Return the manifest but for the files' digests."""
+def manifest(version: str, converted: Path) -> dict[str, Any]:
+    """Given the version and the folder of the converted network, return the manifest but for the files' digests."""
     shape = json.loads((EXPORT / "shape.json").read_text())
-    tensors = json.loads((EXPORT / "tensors.json").read_text())
+    tensors = json.loads((converted / "tensors.json").read_text())
     features = feature_settings()
     taken, given = tensors["inputs"], tensors["outputs"]
     states = [
@@ -66,6 +65,10 @@ def manifest(version: str) -> dict[str, Any]:
         }
         for number in range(len(taken) - 1)
     ]
+    quantisation = {
+        "input": {name: taken["frames"][name] for name in ("scale", "zero_point")},
+        "output": {name: given["logits"][name] for name in ("scale", "zero_point")},
+    }
     return {
         "format": 1,
         "name": "en",
@@ -85,10 +88,7 @@ def manifest(version: str) -> dict[str, Any]:
             "states": states,
         },
         "tokens": {"symbols": list(SYMBOLS), "blank": 0, "log_prior": shape["log_prior"]},
-        "quantisation": {
-            "input": {name: taken["frames"][name] for name in ("scale", "zero_point")},
-            "output": {name: given["logits"][name] for name in ("scale", "zero_point")},
-        },
+        **({"quantisation": quantisation} if quantisation["input"]["scale"] else {}),
         "decoding": tomllib.loads((MODEL / "decoding.toml").read_text()),
         "lexicon": {"file": "lexicon.txt.gz", "variants": "sayso.grammar.variants"},
         "filler": {"file": "filler.npz"},
@@ -106,19 +106,21 @@ def golden_features(frames_to_flush: Any) -> npt.NDArray[np.float32]:
     return np.concatenate((frames, silence))[: len(frames) + frames_to_flush(len(frames))]
 
 
-def write(version: str, folder: Path) -> float:
-    """Given a version, write the bundle and return how far the golden answer is off when read back."""
+def write(version: str, precision: str, folder: Path) -> float:
+    """Given a version and the network's precision, write the bundle, read it back, and return how far its golden
+    answer is off then."""
+    converted = EXPORT / precision
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(EXPORT / "model.tflite", folder / "model.tflite")
-    compiled = EXPORT / "model_edgetpu.tflite"
+    shutil.copy(converted / "model.tflite", folder / "model.tflite")
+    compiled = converted / "model_edgetpu.tflite"
     if compiled.exists():
         shutil.copy(compiled, folder / compiled.name)
-        shutil.copy(EXPORT / "model_edgetpu.log", folder / "model_edgetpu.log")
+        shutil.copy(converted / "model_edgetpu.log", folder / "model_edgetpu.log")
     else:
         (folder / compiled.name).unlink(missing_ok=True)
     (folder / "lexicon.txt.gz").write_bytes(lexicon())
     np.savez_compressed(folder / "filler.npz", log_bigram=log_bigram())
-    data = manifest(version)
+    data = manifest(version, converted)
     nothing = Golden(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32), 0.0)
     bundle = Bundle(folder, Manifest.model_validate(data), nothing)
     stream = AcousticStream(TfliteNetwork(bundle.model, bundle, 1), streaming(bundle))
@@ -143,9 +145,10 @@ def main() -> None:
     """Write the bundle."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("version", help="YYYY.MM.DD, or .N more for a second of that day")
+    parser.add_argument("--precision", choices=PRECISIONS, default=PRECISIONS[0])
     parser.add_argument("--folder", type=Path, default=BUNDLE)
     options = parser.parse_args()
-    print(f"{options.folder}: golden answer {write(options.version, options.folder):.5f} off")
+    print(f"{options.folder}: golden answer {write(options.version, options.precision, options.folder):.5f} off")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Plain arrays -> an int8 TensorFlow Lite network: `convert`, second step.
+"""Plain arrays -> a TensorFlow Lite network, int8 or float: `convert`, second step.
 
 Rule of this file: TensorFlow lives here and in reference.py only. The graph is that of network.py for one call
 of `WINDOW` frames, states in and out, in the form known to compile for the Edge TPU: tensors [1, time, 1, channels],
@@ -7,6 +7,7 @@ two-dimensional convolutions, no padding, no dense layer.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from collections.abc import Iterator
@@ -18,10 +19,9 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
-from sayso_model.conversion_settings import WINDOW
-from sayso_model.places import WORK
+from sayso_model.conversion_settings import PRECISIONS, WINDOW
+from sayso_model.places import EXPORT
 
-EXPORT = WORK / "export"
 ALLOWED = {"CONV_2D", "ADD", "CONCATENATION", "SLICE", "STRIDED_SLICE", "QUANTIZE"}
 """Operators of the Edge TPU that the network may consist of."""
 NEWEST = {"CONV_2D": 5, "ADD": 4, "CONCATENATION": 4, "SLICE": 5, "STRIDED_SLICE": 6, "QUANTIZE": 3}
@@ -80,8 +80,9 @@ def calls(stream: Stream, ranges: Path) -> Iterator[dict[str, np.ndarray]]:
                 states = [np.asarray(state) for state in run(window, *states)[1:]]
 
 
-def converted(stream: Stream, ranges: Path, folder: Path) -> bytes:
-    """Given the network, return it as a TensorFlow Lite file, int8 throughout."""
+def converted(stream: Stream, ranges: Path | None, folder: Path) -> bytes:
+    """Given the network, return it as a TensorFlow Lite file: int8 throughout where `ranges` shows how far its
+    activations go, else as it is."""
     specs = [tf.TensorSpec((1, WINDOW, 1, stream.bands), tf.float32, name="frames")]
     specs += [
         tf.TensorSpec((1, length, 1, width), tf.float32, name=f"state_{number}")
@@ -95,11 +96,12 @@ def converted(stream: Stream, ranges: Path, folder: Path) -> bytes:
 
     tf.saved_model.save(stream, str(folder), signatures={"serving_default": serve})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: calls(stream, ranges)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
+    if ranges is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: calls(stream, ranges)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
     return converter.convert()
 
 
@@ -160,10 +162,16 @@ def complaints(found: dict[str, Any]) -> list[str]:
 
 def main() -> None:
     """Convert what `export` wrote; print operators, versions and tensors."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("precision", choices=PRECISIONS)
+    precision = parser.parse_args().precision
+    folder = EXPORT / precision
+    folder.mkdir(parents=True, exist_ok=True)
     shape = json.loads((EXPORT / "shape.json").read_text())
     with np.load(EXPORT / "weights.npz") as weights:
         stream = Stream(shape, dict(weights))
-    data = converted(stream, EXPORT / "ranges.npz", EXPORT / "saved")
+    ranges = EXPORT / "ranges.npz" if precision == "int8" else None
+    data = converted(stream, ranges, folder / "saved")
     found = inspect(data)
     print(json.dumps(found["operators"]), found["bytes"], "bytes")
     for number in range(len(stream.states)):
@@ -171,11 +179,11 @@ def main() -> None:
         same = (taken["scale"], taken["zero_point"]) == (given["scale"], given["zero_point"])
         print(f"state {number}: {taken['shape']} scale {taken['scale']:.6f} {'= output' if same else given}")
     print("frames", found["inputs"]["frames"], "logits", found["outputs"]["logits"])
-    if said := complaints(found):
+    if precision == "int8" and (said := complaints(found)):
         raise SystemExit("\n".join(said))
-    (EXPORT / "model_edgetpu.tflite").unlink(missing_ok=True)  # compiled from an older network
-    (EXPORT / "model.tflite").write_bytes(data)
-    (EXPORT / "tensors.json").write_text(json.dumps(found, indent=1))
+    (folder / "model_edgetpu.tflite").unlink(missing_ok=True)  # compiled from an older network
+    (folder / "model.tflite").write_bytes(data)
+    (folder / "tensors.json").write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -16,10 +16,9 @@ import torch
 
 from sayso_model.loader import Emphasis, Source
 from sayso_model.network import Convolution, Network, NetworkSettings, macs_per_second, parameters
-from sayso_model.places import RUNS, WORK
+from sayso_model.places import EXPORT, RUNS
 from sayso_model.statistics import settings as feature_settings
 
-EXPORT = WORK / "export"
 CLIPS = 90
 """Clips over which ranges are measured, about five seconds each."""
 PRIOR_CLIPS = 500

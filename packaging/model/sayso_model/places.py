@@ -22,4 +22,6 @@ WORK = Path(os.environ.get("SAYSO_MODEL_WORK", REPOSITORY / "build" / "model"))
 
 SHARDS = WORK / "shards"
 RUNS = WORK / "runs"
+EXPORT = WORK / "export"
+"""A network on its way from torch to a bundle; what conversion makes of it lies in a folder for each precision."""
 BUNDLE = REPOSITORY / "daemon" / "sayso" / "models" / "en"
