@@ -17,7 +17,7 @@ from typing import Any, Iterator, List, Optional, Tuple, Type
 from pydantic import BaseModel, ValidationError
 
 from sayso.errors import ConfigError, Problem
-from sayso.sections import CommandsConfig, Config, DecoderConfig, ModelConfig
+from sayso.sections import HOME, CommandsConfig, Config, DecoderConfig, ModelConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,7 +28,7 @@ __all__ = [
     "CommandsConfig", "Config", "DecoderConfig", "ModelConfig", "parse_config", "read_config", "render", "template",
 ]  # fmt: skip
 
-DEFAULT_PATH = Path("/etc/sayso/sayso.toml")
+DEFAULT_PATH = HOME / "sayso.toml"
 
 
 def read_config(path: Optional[Path]) -> Config:
@@ -45,11 +45,14 @@ def read_config(path: Optional[Path]) -> Config:
         raise ConfigError("no such file", where=str(file), remedy="check the path, or leave --config out") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can't be read: {error}", where=str(file), remedy="check its permissions") from None
-    return parse_config(text, str(file))
+    return parse_config(text, str(file), file.absolute().parent)
 
 
-def parse_config(text: str, where: str) -> Config:
-    """Given the text of a file and its name, return its settings. Raise ConfigError that holds every problem."""
+def parse_config(text: str, where: str, folder: Path = HOME) -> Config:
+    """Given the text of a file, its name, and the folder that paths in it start from, return its settings.
+
+    Raise ConfigError that holds every problem.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -57,7 +60,8 @@ def parse_config(text: str, where: str) -> Config:
             f"not TOML: {error}", where=where, remedy="strings need quotes, sections [brackets]"
         ) from None
     try:
-        return Config.model_validate(data)
+        # A section that isn't there is read as an empty one: its default paths start from the folder, too.
+        return Config.model_validate({**{name: {} for name, _ in _sections()}, **data}, context=folder)
     except ValidationError as error:
         problems = [_problem(finding, text, where) for finding in error.errors()]
         raise ConfigError(problems=sorted(problems, key=_written_order)) from None

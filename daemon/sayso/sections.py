@@ -5,9 +5,22 @@ Rule of this file: the schema and nothing else; config.py reads, checks and prin
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Dict, List, Literal, Optional
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+HOME = Path("/etc/sayso")
+"""Where the settings lie, unless they were read from elsewhere."""
+
+
+def _beside_the_settings(path: str, info: ValidationInfo) -> str:
+    """Given a path, return it as seen from the settings' folder, the validation's context; an empty one stays so."""
+    return str((info.context or HOME) / path) if path else ""
+
+
+_Place = Annotated[str, AfterValidator(_beside_the_settings)]
+"""A file or folder."""
 
 
 class _Section(BaseModel):
@@ -77,7 +90,7 @@ class EndpointConfig(_Section):
 class ModelConfig(_Section):
     """What recognises speech."""
 
-    path: str = Field(
+    path: _Place = Field(
         default="", description="folder of a model bundle; empty: the English model that comes with Sayso"
     )
     accelerator: Literal["auto", "edgetpu", "cpu"] = Field(
@@ -92,7 +105,11 @@ class ModelConfig(_Section):
 class CommandsConfig(_Section):
     """What can be said."""
 
-    path: str = Field(default="/etc/sayso/commands", description="file or folder of sentence templates")
+    path: _Place = Field(
+        default="commands",
+        validate_default=True,
+        description="file or folder of sentence templates; like every path here, as seen from this file's folder",
+    )
     min_confidence: Optional[float] = Field(
         default=None,
         ge=0,
@@ -162,7 +179,7 @@ class DecoderConfig(_Section):
 class ScorerConfig(_Section):
     """A second opinion on commands: a language model, beside the grammar. For models that write letters, only."""
 
-    path: str = Field(
+    path: _Place = Field(
         default="",
         description="a .scorer package: what it writes down must mean the same, or it was no command; empty: none",
     )
@@ -187,14 +204,14 @@ class MqttConfig(_Section):
         description="name of this microphone: topics are sayso/<site>/…",
     )
     username: str = Field(default="", description="empty: none")
-    password_file: str = Field(
+    password_file: _Place = Field(
         default="",
         description="file whose first line is the password; empty: systemd's credential mqtt-password, if there is one",
     )
     tls: bool = Field(default=False, description="encrypt the connection")
-    ca_file: str = Field(default="", description="certificate authorities (PEM); empty: the system's")
-    cert_file: str = Field(default="", description="client certificate (PEM)")
-    key_file: str = Field(default="", description="its key (PEM)")
+    ca_file: _Place = Field(default="", description="certificate authorities (PEM); empty: the system's")
+    cert_file: _Place = Field(default="", description="client certificate (PEM)")
+    key_file: _Place = Field(default="", description="its key (PEM)")
     alpn: List[str] = Field(default_factory=list, description="protocols offered in the TLS handshake")
     websocket_path: str = Field(default="", description="empty: plain TCP; else e.g. /mqtt")
     time_to_live: float = Field(
@@ -218,12 +235,12 @@ class HomeAssistantConfig(_Section):
     name: str = Field(default="", description="name of the device there; empty: made from [mqtt] site")
     intents: bool = Field(default=False, description="hand commands to its conversation API, which acts on them")
     url: str = Field(default="", description="its address for that, e.g. http://homeassistant.local:8123")
-    token_file: str = Field(
+    token_file: _Place = Field(
         default="",
         description="file whose first line is a long-lived access token; empty: systemd's credential"
         " home-assistant-token",
     )
-    ca_file: str = Field(default="", description="certificate authorities (PEM) for https; empty: the system's")
+    ca_file: _Place = Field(default="", description="certificate authorities (PEM) for https; empty: the system's")
 
 
 class HermesConfig(_Section):

@@ -20,7 +20,7 @@ from typing import Optional, TextIO
 import soundfile
 from household import FRAME, RATE, ROUND, crowd, frames, one_round
 from private_broker import PrivateBroker
-from running_daemon import House, Listener, is_listening, until
+from running_daemon import ROOT, House, Listener, is_listening, until
 from virtual_microphone import VirtualMicrophone
 
 from sayso.assembly import load_grammar, load_model, make_pipeline, make_recognizer
@@ -99,7 +99,7 @@ class Table:
 
 def through_the_pipeline(hours: float) -> list[str]:
     """Given how many hours of sound, hear them as fast as it goes. Return what is wrong."""
-    config = parse_config('[commands]\npath = "config/commands"\n', "endurance")
+    config = parse_config("", "endurance", ROOT / "config")
     model = load_model(config)
     pipeline = make_pipeline(config, make_recognizer(config, model, load_grammar(config, model.bundle)))
     sound = one_round()

@@ -99,6 +99,19 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file() -> None:
     assert [one.split(": ")[0] for one in found] == ["s.toml:2", "s.toml:3", "s.toml:5", "s.toml:7", "s.toml:8"]
 
 
+def test_paths_are_as_seen_from_the_settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "house").mkdir()
+    file = tmp_path / "house" / "sayso.toml"
+    file.write_text('[model]\npath = "../models/en"\n[mqtt]\ncert_file = "/root/house.pem"\n')
+    monkeypatch.chdir(tmp_path)
+    found = read_config(Path("house/sayso.toml"))
+    assert found.commands.path == str(tmp_path / "house" / "commands")
+    assert Path(found.model.path).resolve() == (tmp_path / "models" / "en")
+    assert found.mqtt.cert_file == "/root/house.pem"
+    assert (found.mqtt.ca_file, found.scorer.path) == ("", "")
+    assert Config().commands.path == "/etc/sayso/commands"
+
+
 def test_a_missing_file_matters_only_where_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sayso.config.DEFAULT_PATH", tmp_path / "none.toml")
     assert read_config(None) == Config()
