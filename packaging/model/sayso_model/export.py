@@ -48,7 +48,7 @@ def augmented(clips: int, seed: int) -> list[npt.NDArray[np.float32]]:
     """Given a number of clips, return augmented training features, [frames, bands] each."""
     found: list[npt.NDArray[np.float32]] = []
     random = np.random.default_rng(seed)
-    for batch in Source(seed, feature_settings(), Emphasis(masks=False)):
+    for batch in Source(seed, feature_settings(), Emphasis(masks=0.0)):
         chosen = random.permutation(len(batch.frames))[:4]
         found += [batch.frames[place].astype(np.float32) for place in chosen]
         if len(found) >= clips:

@@ -64,8 +64,8 @@ class Emphasis:
     longest: float = SECONDS[-1]
     """Longest clip [s]."""
     chances: Chances = field(default_factory=Chances)
-    masks: bool = True
-    """Whether parts of the features are blanked."""
+    masks: float = 0.5
+    """Share of clips in which parts of the features are blanked."""
 
 
 def labelled(shard: str, clips: list[shards.Clip], speller: Speller) -> tuple[list[shards.Clip], list[tuple[int, ...]]]:
@@ -192,7 +192,7 @@ class Source:
             )
             extractor.reset()
             heard = extractor.feed(self._augment.scene(clip, lead, total, tail))
-            frames.append(masked(heard, random) if self._emphasis.masks else heard)
+            frames.append(masked(heard, random, self._emphasis.masks))
         shortest = min(map(len, frames)) // 4 * 4
         return Batch(
             np.stack([one[:shortest] for one in frames]).astype(np.float16),
@@ -202,15 +202,15 @@ class Source:
         )
 
 
-def masked(frames: npt.NDArray[np.float32], random: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Given features, return them with a few bands and moments blanked (SpecAugment, Park et al. 2019)."""
-    if random.random() < 0.5:
+def masked(frames: npt.NDArray[np.float32], random: np.random.Generator, share: float) -> npt.NDArray[np.float32]:
+    """Given features, return so many of them with a few bands and moments blanked (SpecAugment, Park et al. 2019)."""
+    if random.random() < share:
         for _ in range(random.integers(1, 3)):
-            width = random.integers(1, 7)
+            width = random.integers(1, 9)
             start = random.integers(0, frames.shape[1] - width)
             frames[:, start : start + width] = 0.0
-        for _ in range(1 + len(frames) // 300):
-            width = random.integers(2, 13)
+        for _ in range(1 + len(frames) // 200):
+            width = random.integers(2, 16)
             start = random.integers(0, max(1, len(frames) - width))
             frames[start : start + width] = 0.0
     return frames

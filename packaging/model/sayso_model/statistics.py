@@ -36,7 +36,7 @@ def measured(bare: LogMelSettings) -> LogMelSettings:
 
 def _frames(settings_: LogMelSettings) -> np.ndarray:
     """Given settings, return the features of a few batches, [frames, bands]; a huge prior gives bare energies."""
-    batches = iter(Source(1, settings_, Emphasis(masks=False)))
+    batches = iter(Source(1, settings_, Emphasis(masks=0.0)))
     return np.concatenate(
         [next(batches).frames.astype(np.float64).reshape(-1, settings_.bands) for _ in range(BATCHES)]
     )

@@ -12,7 +12,7 @@ import copy
 import datetime as dt
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -209,6 +209,8 @@ def main() -> None:
         "--discriminative", type=float, default=0.0, metavar="SHARE", help="0: CTC; 1: against all other phones alone"
     )
     parser.add_argument("--quantised", action="store_true", help="compute as int8 will; a last, short stage")
+    parser.add_argument("--masks", type=float, default=Emphasis.masks, help="share of clips with parts blanked")
+    parser.add_argument("--synthetic", type=float, default=1.0, help="factor on how often synthetic speech is drawn")
     parser.add_argument("--threads", type=int, default=1, help="of the trainer, where there is no GPU")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
@@ -225,11 +227,11 @@ def main() -> None:
     _follow(run, options)
 
 
-def _phase(run: Run) -> Emphasis:
-    """Given where a run stands, return what it shall see."""
+def _phase(run: Run, usual: Emphasis) -> Emphasis:
+    """Given where a run stands and what the options ask for, return what it shall see."""
     if run.easy and run.hours < EASY_HOURS:
         return EASY
-    return Emphasis(chances=EASED) if run.progress > LATE else Emphasis()
+    return replace(usual, chances=EASED) if run.progress > LATE else usual
 
 
 def _follow(run: Run, options: argparse.Namespace) -> None:
@@ -241,7 +243,8 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
         flush=True,
     )
     end = _until(options.until) if options.until else None
-    phase = _phase(run)
+    usual = Emphasis((("synthetic-", options.synthetic),), masks=options.masks)
+    phase = _phase(run, usual)
     loader, upcoming = Loader(options.workers, options.seed + run.step, run.features, phase), None
     run.train(loader.next(), run.progress)  # the first batch takes long to come; speed is measured from here
     started, began = time.time(), run.hours
@@ -260,8 +263,8 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
                 or run.hours >= (options.stop or math.inf)
             ):
                 break
-            if upcoming is None and phase != _phase(run):
-                phase = _phase(run)
+            if upcoming is None and phase != _phase(run, usual):
+                phase = _phase(run, usual)
                 upcoming = Loader(options.workers, options.seed + run.step, run.features, phase)
             if upcoming is not None and upcoming.waiting():
                 loader.close()
