@@ -25,7 +25,7 @@ from sayso_model.places import MODEL
 CHOSEN = tuple(field.name for field in fields(Evidence))
 SPOKEN = tuple(name for name in CHOSEN if name != "margin")
 """Features of each regression; a rival in the grammar says nothing of whether a sentence was said at all."""
-REPORTED = ("commands, a person", "commands, synthesised", "out of vocabulary, a person")
+REPORTED = ("commands, a person", "commands, synthesised", "out of vocabulary, a person", "speech of the training")
 NOTHING = ("dev speech", "negatives", "crowd", "noise")
 RIDGE = 1.0
 """Pulls weights towards zero. Features that say nearly the same otherwise get large weights of opposite signs, which
