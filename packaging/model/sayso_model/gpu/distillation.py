@@ -21,11 +21,12 @@ from sayso_model.gpu.corpus import Corpus
 from sayso_model.gpu.features import LogMels
 from sayso_model.gpu.scenes import Scenes, Stage, masked
 from sayso_model.growth import grow
+from sayso_model.learner import Learner
 from sayso_model.loader import WARPS, Emphasis
 from sayso_model.network import Network, NetworkSettings, parameters
 from sayso_model.places import RUNS
 from sayso_model.statistics import settings as feature_settings
-from sayso_model.training import EASED, rate
+from sayso_model.training import EASED
 
 TEACHER = {"front": 256, "width": 640, "further": (2, 2, 2, 0, 0, 0), "dropout": 0.15}
 PEAK, TEACHERS_PEAK = 2.5e-3, 1.5e-3
@@ -33,49 +34,9 @@ DISCRIMINATIVE = 0.8
 TAUGHT = 0.5
 """Weight of what the teacher says, beside 1 for what was said."""
 MASKED = 0.75
-EMA = 0.998
 SPEEDS = 5
 LATE = 0.6
 """Progress from which the noise is eased, as in training.py."""
-
-
-class Learner:
-    """A network, its optimiser and its average."""
-
-    def __init__(self, network: Network, peak: float, device: torch.device) -> None:
-        self.network, self.peak = network.to(device), peak
-        self.average = Network(network.settings).to(device).eval()
-        self.average.load_state_dict(network.state_dict())
-        self._mine = [value for value in self.average.state_dict().values() if value.is_floating_point()]
-        self._theirs = [value for value in self.network.state_dict().values() if value.is_floating_point()]
-        self._optimiser = torch.optim.AdamW(network.parameters(), lr=peak, weight_decay=0.02, fused=True)
-        # bf16 needs no scaling, but a step with a number that is none is left out without asking the device.
-        self._scaler = torch.amp.GradScaler(  # type: ignore[attr-defined]
-            device.type, init_scale=1.0, backoff_factor=0.999, growth_interval=1 << 30, enabled=device.type == "cuda"
-        )
-
-    def log_probs(self, frames: Tensor, rows: int, average: bool = False) -> Tensor:
-        """Given features, return float32 log-posteriors of so many rows, [rows, clips, outputs]."""
-        network = self.average if average else self.network
-        with torch.autocast(frames.device.type, torch.bfloat16):
-            logits = network(frames)
-        late = network.settings.look_ahead
-        return logits[:, late : late + rows].float().log_softmax(2).transpose(0, 1)
-
-    def scaled(self, loss: Tensor) -> Tensor:
-        """Return the loss as the gradient's source."""
-        return self._scaler.scale(loss)
-
-    def step(self, step: int, progress: float) -> None:
-        """Given where the plan stands and gradients, take a step."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate(step, progress, self.peak)
-        self._scaler.unscale_(self._optimiser)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self._scaler.step(self._optimiser)
-        self._scaler.update()
-        self._optimiser.zero_grad(set_to_none=True)
-        torch._foreach_lerp_(self._mine, self._theirs, 1.0 - min(EMA, (1 + step) / (20 + step)))
 
 
 class Distillation:
