@@ -18,11 +18,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from sayso_model.discriminative import phone_bigram
+from sayso_model.evaluation import rate
 from sayso_model.learner import Learner
 from sayso_model.loader import WARPS, Emphasis, Loader
 from sayso_model.network import SUBSAMPLING, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS
-from sayso_model.scoring import errors, examples
+from sayso_model.scoring import counts, examples
 from sayso_model.statistics import settings as feature_settings
 from sayso_model.training import EASY
 
@@ -163,8 +164,7 @@ def score() -> None:
         shape = network.settings
         rates = []
         for name, its in dev.items():
-            wrong, total = errors(network, its, bigram)
-            rates.append(f"{name} {wrong / total:.1%} of {total}")
+            rates.append(f"{name} {rate(*zip(*counts(network, its, bigram)))}")
         print(
             f"{shape.block} {shape.width} x {shape.kernel}: {parameters(network) / 1e6:.2f} M parameters, "
             f"{macs_per_second(shape) / 1e6:.0f} MMAC/s, {spent / 60:.0f} min: {', '.join(rates)}",

@@ -6,7 +6,7 @@ hears each from zero states, as the daemon does after the gate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,10 +109,15 @@ def examples(
     return found
 
 
-@torch.no_grad()
 def errors(network: Network, dev: Sequence[Example], bigram: PhoneBigram | None = None) -> tuple[int, int]:
     """Given a network in eval mode and examples, return phone errors and phones: by a bigram, or each row's best."""
-    wrong = total = 0
+    wrong, total = zip(*counts(network, dev, bigram))
+    return sum(wrong), sum(total)
+
+
+@torch.no_grad()
+def counts(network: Network, dev: Sequence[Example], bigram: PhoneBigram | None = None) -> Iterator[tuple[int, int]]:
+    """As `errors`, of each example by itself, in any order."""
     device = next(network.parameters()).device
     order = sorted(dev, key=lambda example: len(example.frames))
     for start in range(0, len(order), 16):
@@ -127,6 +132,4 @@ def errors(network: Network, dev: Sequence[Example], bigram: PhoneBigram | None 
         for rows, one in zip(outputs, group):
             heard = rows[network.settings.look_ahead : len(one.frames) // SUBSAMPLING]
             best = best_phones(heard[:, None], bigram)[0] if bigram else collapsed(heard.argmax(1).numpy())
-            wrong += distance(best, one.phones)
-            total += len(one.phones)
-    return wrong, total
+            yield distance(best, one.phones), len(one.phones)
