@@ -206,11 +206,11 @@ def masked(frames: npt.NDArray[np.float32], random: np.random.Generator, share: 
     """Given features, return so many of them with a few bands and moments blanked (SpecAugment, Park et al. 2019)."""
     if random.random() < share:
         for _ in range(random.integers(1, 3)):
-            width = random.integers(1, 9)
+            width = random.integers(1, 7)
             start = random.integers(0, frames.shape[1] - width)
             frames[:, start : start + width] = 0.0
-        for _ in range(1 + len(frames) // 200):
-            width = random.integers(2, 16)
+        for _ in range(1 + len(frames) // 300):
+            width = random.integers(2, 13)
             start = random.integers(0, max(1, len(frames) - width))
             frames[start : start + width] = 0.0
     return frames
