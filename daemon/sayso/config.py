@@ -17,7 +17,7 @@ from typing import Any, Iterator, List, Optional, Tuple, Type
 from pydantic import BaseModel, ValidationError
 
 from sayso.errors import ConfigError, Problem
-from sayso.sections import HOME, CommandsConfig, Config, DecoderConfig, ModelConfig
+from sayso.sections import SETTINGS_FOLDER, CommandsConfig, Config, DecoderConfig, ModelConfig
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,7 +28,7 @@ __all__ = [
     "CommandsConfig", "Config", "DecoderConfig", "ModelConfig", "parse_config", "read_config", "render", "template",
 ]  # fmt: skip
 
-DEFAULT_PATH = HOME / "sayso.toml"
+DEFAULT_PATH = SETTINGS_FOLDER / "sayso.toml"
 
 
 def read_config(path: Optional[Path]) -> Config:
@@ -48,7 +48,7 @@ def read_config(path: Optional[Path]) -> Config:
     return parse_config(text, str(file), file.absolute().parent)
 
 
-def parse_config(text: str, where: str, folder: Path = HOME) -> Config:
+def parse_config(text: str, where: str, folder: Path = SETTINGS_FOLDER) -> Config:
     """Given the text of a file, its name, and the folder that paths in it start from, return its settings.
 
     Raise ConfigError that holds every problem.

@@ -10,13 +10,13 @@ from typing import Annotated, Any, Dict, List, Literal, Optional
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
-HOME = Path("/etc/sayso")
+SETTINGS_FOLDER = Path("/etc/sayso")
 """Where the settings lie, unless they were read from elsewhere."""
 
 
 def _beside_the_settings(path: str, info: ValidationInfo) -> str:
     """Given a path, return it as seen from the settings' folder, the validation's context; an empty one stays so."""
-    return str((info.context or HOME) / path) if path else ""
+    return str((info.context or SETTINGS_FOLDER) / path) if path else ""
 
 
 _Place = Annotated[str, AfterValidator(_beside_the_settings)]
