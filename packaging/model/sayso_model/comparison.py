@@ -31,6 +31,7 @@ SHAPES = (("dense", 160, 5), ("gated", 152, 5), ("separable", 256, 9), ("separab
 """Block, width, kernel: about as many parameters, or about as many multiplications as memory lets through."""
 PEAK = 3e-3
 EASY_STEPS = 300
+"""Steps at the beginning with short and mostly clean clips only."""
 SEED = 3
 GPU_BATCH, GPU_SPEEDS, GPU_MASKED = 800.0, 2, 0.5
 """On a GPU: seconds of sound in a batch, speeds that each clip is held at, share of clips with masks."""

@@ -14,6 +14,7 @@ from sayso_model.network import Network
 from sayso_model.training import rate
 
 EMA = 0.998
+"""Of the average: trainings side by side are short ones."""
 
 
 class Learner:
