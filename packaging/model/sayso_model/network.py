@@ -116,7 +116,8 @@ class Convolution(nn.Module):
             gain, bias = self._gain()
             kernel = kernel * gain[:, None]
             kernel = rounded(kernel, kernel.detach().abs().amax(1, keepdim=True) / 127.0)
-            exact: Tensor = _Temporal.apply(frames, kernel, self.width, self.stride)
+            with torch.autocast(frames.device.type, enabled=False):  # bfloat16's steps are wider than int8's
+                exact: Tensor = _Temporal.apply(frames.float(), kernel, self.width, self.stride)
             return exact + bias
         if torch.is_autocast_enabled(frames.device.type):
             kind = torch.get_autocast_dtype(frames.device.type)
