@@ -193,6 +193,12 @@ def _until(clock: str) -> float:
     return (then if then > now else then + dt.timedelta(days=1)).timestamp()
 
 
+def _factor(text: str) -> tuple[str, float]:
+    """Given `train-commonvoice=1.5`, return both sides."""
+    shards, _, factor = text.partition("=")
+    return shards, float(factor)
+
+
 def main() -> None:
     """Train until the plan is fulfilled."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -202,6 +208,7 @@ def main() -> None:
     parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
     parser.add_argument("--kernel", type=int, default=NetworkSettings.kernel)
+    parser.add_argument("--split", type=int, default=NetworkSettings.split, help="outputs of each 40 ms")
     parser.add_argument("--block", choices=BLOCKS, default=NetworkSettings.block)
     parser.add_argument("--grow", metavar="RUN", help="begin with this run's network made wider, instead of anew")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
@@ -210,7 +217,14 @@ def main() -> None:
     )
     parser.add_argument("--quantised", action="store_true", help="compute as int8 will; a last, short stage")
     parser.add_argument("--masks", type=float, default=Emphasis.masks, help="share of clips with parts blanked")
-    parser.add_argument("--synthetic", type=float, default=1.0, help="factor on how often synthetic speech is drawn")
+    parser.add_argument(
+        "--emphasis",
+        type=_factor,
+        action="append",
+        default=[],
+        metavar="SHARDS=FACTOR",
+        help="draw from the shards that begin so this much more often, as in synthetic-=0.5; may be given again",
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the trainer, where there is no GPU")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
@@ -222,7 +236,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
-    shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
+    shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block, split=options.split)
     run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised)
     _follow(run, options)
 
@@ -243,7 +257,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
         flush=True,
     )
     end = _until(options.until) if options.until else None
-    usual = Emphasis((("synthetic-", options.synthetic),), masks=options.masks)
+    usual = Emphasis(tuple(options.emphasis), masks=options.masks)
     phase = _phase(run, usual)
     loader, upcoming = Loader(options.workers, options.seed + run.step, run.features, phase), None
     run.train(loader.next(), run.progress)  # the first batch takes long to come; speed is measured from here
