@@ -121,8 +121,7 @@ class TfliteNetwork:
         self._carried = [(_format(taken), _format(given)) for taken, given in self._states]
         self._expect(self._input, (manifest.network.window, manifest.features.bands), "input")
         rows = manifest.network.window // manifest.network.subsampling
-        self._tokens = len(manifest.tokens.symbols)
-        self._expect(self._output, (rows, self._tokens), "output")
+        self._expect(self._output, (rows, len(manifest.tokens.symbols)), "output")
         if manifest.quantisation is not None:
             self._expect_scale(self._input, manifest.quantisation.input, "input")
             self._expect_scale(self._output, manifest.quantisation.output, "output")
@@ -130,9 +129,9 @@ class TfliteNetwork:
 
     def _expect(self, detail: Dict[str, Any], shape: Tuple[int, int], what: str) -> None:
         found = tuple(int(size) for size in detail["shape"] if size != 1)
-        # A row may have several dimensions (DeepSpeech's are frames by coefficients), a dimension several rows.
+        # A row may have several dimensions: DeepSpeech's are frames by coefficients.
         sizes = np.cumprod((1, *reversed(found)))
-        if sizes[-1] != shape[0] * shape[1] or not (shape[1] in sizes or sizes[1] % shape[1] == 0):
+        if sizes[-1] != shape[0] * shape[1] or shape[1] not in sizes:
             raise ModelError(
                 f"{what} has shape {found}, the manifest says {shape}", where=self._where, remedy="reinstall the model"
             )
@@ -178,7 +177,7 @@ class TfliteNetwork:
             carry(interpreter.get_tensor(detail["index"]), given, taken)
             for (_, detail), (taken, given) in zip(self._states, self._carried)
         )
-        return logits.reshape(-1, self._tokens), new
+        return logits.reshape(-1, logits.shape[-1]), new
 
 
 def probe(path: Path, given: Mapping[str, npt.NDArray[Any]]) -> Dict[str, npt.NDArray[Any]]:

@@ -26,11 +26,11 @@ from sayso_model.phones import INDEX, SYMBOLS, Speller
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.statistics import settings as feature_settings
 
-FRAME = 160
-"""Samples from one feature frame to the next."""
+ROW = 160 * SUBSAMPLING
+"""Samples from row to row."""
 MOST_WAYS = 8
-LEAD = 8 * SUBSAMPLING
-"""Feature frames of digital silence put before a clip, so that the network hears it begin."""
+LEAD = 8
+"""Rows of digital silence put before a clip, so that the network hears it begin."""
 SINGLE_WORDS = ("speech-commands", "shawnhymel")
 """Sets of single words: nothing to choose and nothing to cut."""
 WORST = 2.2
@@ -150,7 +150,7 @@ def posteriors(
     """Given clips, return each with its log-posteriors, float32 [rows, tokens]."""
     samples, stream = shards.Samples(SHARDS), LogMel(features)
     order = sorted(clips, key=lambda clip: clip.length)
-    lead, tail = np.zeros(LEAD * FRAME, np.int16), np.zeros(round(TAIL * RATE), np.int16)
+    lead, tail = np.zeros(LEAD * ROW, np.int16), np.zeros(round(TAIL * RATE), np.int16)
     for start in range(0, len(order), 24):
         group = order[start : start + 24]
         heard = []
@@ -163,8 +163,7 @@ def posteriors(
             logits = network(torch.from_numpy(batch))
         log_probs = logits.float().log_softmax(2).numpy()
         for clip, one, rows in zip(group, heard, log_probs):
-            shape = network.settings
-            yield clip, rows[shape.look_ahead + LEAD // shape.subsampling : len(one) // shape.subsampling]
+            yield clip, rows[network.settings.look_ahead + LEAD : len(one) // SUBSAMPLING]
 
 
 def _boundary(sound: npt.NDArray[np.int16], early: int, late: int) -> int:
@@ -175,21 +174,21 @@ def _boundary(sound: npt.NDArray[np.int16], early: int, late: int) -> int:
 
 
 def phrases(
-    sound: npt.NDArray[np.int16], words: list[str], spoken: list[Spoken], row: int, random: np.random.Generator
+    sound: npt.NDArray[np.int16], words: list[str], spoken: list[Spoken], random: np.random.Generator
 ) -> Iterator[tuple[npt.NDArray[np.int16], str, tuple[int, ...]]]:
-    """Given an aligned sentence and the samples of a row, return non-overlapping phrases of one to six of its words."""
+    """Given an aligned sentence, return non-overlapping phrases of one to six of its words."""
     place = int(random.integers(0, 3))
     while place < len(words):
         count = int(random.choice((1, 2, 3, 4, 5, 6), p=(0.2, 0.22, 0.2, 0.16, 0.12, 0.1)))
         chosen = spoken[place : place + count]
         # Several words with a phone or two in all can't be cut out cleanly.
         if len(chosen) == count and sum(len(one.phones) for one in chosen) >= 3:
-            end_before = (spoken[place - 1].last + 1) * row if place else 0
-            start_after = spoken[place + count].first * row + row // 2 if place + count < len(spoken) else len(sound)
+            end_before = (spoken[place - 1].last + 1) * ROW if place else 0
+            start_after = spoken[place + count].first * ROW + ROW // 2 if place + count < len(spoken) else len(sound)
             start = _boundary(
-                sound, max(end_before - row // 2, chosen[0].first * row - 4000), chosen[0].first * row + row // 4
+                sound, max(end_before - ROW // 2, chosen[0].first * ROW - 4000), chosen[0].first * ROW + ROW // 4
             )
-            end = _boundary(sound, (chosen[-1].last + 1) * row, min(start_after, (chosen[-1].last + 1) * row + 4800))
+            end = _boundary(sound, (chosen[-1].last + 1) * ROW, min(start_after, (chosen[-1].last + 1) * ROW + 4800))
             if end - start > 3200:
                 faded = sound[start:end].astype(np.float32)
                 ramp = np.linspace(0, 1, 80, dtype=np.float32)
@@ -233,8 +232,7 @@ def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1)
         changed += sum(one.phones != ways(speller, word)[0] for one, word in zip(spoken, words))
         said.append((clip.key, phones))
         if cut and len(words) > 2:
-            whole, row = np.asarray(samples(clip)), FRAME * network.settings.subsampling
-            for number, (sound, text, its) in enumerate(phrases(whole, words, spoken, row, random)):
+            for number, (sound, text, its) in enumerate(phrases(np.asarray(samples(clip)), words, spoken, random)):
                 if len(text.split()) < fewest:
                     continue
                 key = f"{clip.key}#{number}"

@@ -25,6 +25,7 @@ from sayso.recognition.tflite import TfliteNetwork, check_golden, streaming
 from sayso_model import shards
 from sayso_model.conversion_settings import PRECISIONS, WINDOW
 from sayso_model.filler import log_bigram
+from sayso_model.network import SUBSAMPLING
 from sayso_model.phones import SYMBOLS, dictionary
 from sayso_model.places import BUNDLE, EXPORT, MODEL, SHARDS
 from sayso_model.statistics import settings as feature_settings
@@ -81,9 +82,8 @@ def manifest(version: str, converted: Path) -> dict[str, Any]:
             "prior_frames": features.prior_frames, "mean": list(features.mean), "scale": list(features.scale),
         },
         "network": {
-            "kind": "streaming", "window": WINDOW, "stride": WINDOW,
-            "look_ahead": shape["look_ahead"] * shape["subsampling"], "subsampling": shape["subsampling"],
-            "input": taken["frames"]["name"], "output": given["logits"]["name"],
+            "kind": "streaming", "window": WINDOW, "stride": WINDOW, "look_ahead": shape["look_ahead"] * SUBSAMPLING,
+            "subsampling": SUBSAMPLING, "input": taken["frames"]["name"], "output": given["logits"]["name"],
             "output_kind": "logits", "parameters": shape["parameters"], "macs_per_second": shape["macs_per_second"],
             "states": states,
         },

@@ -21,7 +21,7 @@ from sayso_model.discriminative import phone_bigram
 from sayso_model.evaluation import rate
 from sayso_model.learner import Learner
 from sayso_model.loader import WARPS, Emphasis, Loader
-from sayso_model.network import Network, NetworkSettings, macs_per_second, parameters
+from sayso_model.network import SUBSAMPLING, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS
 from sayso_model.scoring import counts, examples
 from sayso_model.statistics import settings as feature_settings
@@ -92,7 +92,7 @@ def _made_on_gpu(device: torch.device, steps: int) -> Iterator[Lesson]:
 
 def loss_of(learner: Learner, lesson: Lesson) -> Tensor:
     """Given a network and a batch, return CTC's loss per phone."""
-    rows = lesson.frames.shape[1] // learner.network.settings.subsampling - learner.network.settings.look_ahead
+    rows = lesson.frames.shape[1] // SUBSAMPLING - learner.network.settings.look_ahead
     losses = functional.ctc_loss(
         learner.log_probs(lesson.frames, rows),
         lesson.labels,

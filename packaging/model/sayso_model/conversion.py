@@ -46,8 +46,7 @@ class Stream(tf.Module):
         return tf.nn.conv2d(frames, kernel, (1, stride, 1, 1), "VALID") + self._weights[f"{name}.bias"]
 
     def __call__(self, frames: tf.Tensor, *states: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Given frames [1, WINDOW, 1, bands] and the states, return logits [1, rows, 1, split * tokens] and the new
-        states; the parts of a row follow one another."""
+        """Given frames [1, WINDOW, 1, bands] and the states, return logits [1, rows, 1, tokens] and the new states."""
         new: list[tf.Tensor] = []
 
         def remembered(rows: tf.Tensor) -> tf.Tensor:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from sayso_model.loader import Emphasis, Source
-from sayso_model.network import SUBSAMPLING, Convolution, Network, NetworkSettings, macs_per_second, parameters
+from sayso_model.network import Convolution, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import EXPORT, RUNS
 from sayso_model.statistics import settings as feature_settings
 
@@ -61,8 +61,7 @@ def log_prior(network: Network, clips: list[npt.NDArray[np.float32]]) -> list[fl
     """Given a network and features, return the natural logarithm of each output's mean posterior."""
     total = torch.zeros(network.settings.outputs, dtype=torch.float64)
     for clip in clips:
-        whole = clip[None, : len(clip) // SUBSAMPLING * SUBSAMPLING]
-        logits = network(torch.from_numpy(whole))[0, network.settings.look_ahead :]
+        logits = network(torch.from_numpy(clip[None, : len(clip) // 4 * 4]))[0, network.settings.look_ahead :]
         total += logits.double().softmax(1).sum(0)
     return [round(float(value), 4) for value in torch.log(total / total.sum())]
 
@@ -84,7 +83,6 @@ def main() -> None:
         "parameters": parameters(network),
         "macs_per_second": macs_per_second(network.settings),
         "look_ahead": network.settings.look_ahead,
-        "subsampling": network.settings.subsampling,
         "log_prior": log_prior(network, clips),
         "run": options.run,
     }

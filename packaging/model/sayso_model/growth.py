@@ -22,10 +22,9 @@ def grow(small: Network, wide: Network) -> None:
     Raise ValueError if their shapes don't fit.
     """
     mine, its = small.settings, wide.settings
-    same = replace(mine, front=its.front, width=its.width, delays=its.delays, dropout=its.dropout, split=its.split)
-    parts, rest = divmod(its.split, mine.split)
-    if same != its or mine.block != "dense" or its.delays[: len(mine.delays)] != mine.delays or rest:
-        raise ValueError(f"{its} is not {mine} made wider, deeper or finer")
+    same = replace(mine, front=its.front, width=its.width, delays=its.delays, dropout=its.dropout)
+    if same != its or mine.block != "dense" or its.delays[: len(mine.delays)] != mine.delays:
+        raise ValueError(f"{its} is not {mine} made wider or deeper")
     for one, other in zip((*small.front, *small.blocks), (*wide.front, *wide.blocks)):
         for narrow, wider in zip(one.modules(), other.modules()):
             if isinstance(narrow, Convolution):
@@ -36,14 +35,8 @@ def grow(small: Network, wide: Network) -> None:
         block.second.normalisation.weight.zero_()
     inputs = small.head.in_features
     wide.head.weight.zero_()
-    wide.head.weight[:, :inputs] = _again(small.head.weight, mine.split, parts)
-    wide.head.bias.copy_(_again(small.head.bias, mine.split, parts))
-
-
-def _again(outputs: torch.Tensor, split: int, parts: int) -> torch.Tensor:
-    """Given the head's parameters, return them with each output so many times: to CTC, a phone twice is one phone."""
-    each = outputs.view(split, -1, *outputs.shape[1:])
-    return each.repeat_interleave(parts, dim=0).flatten(0, 1)
+    wide.head.weight[:, :inputs] = small.head.weight
+    wide.head.bias.copy_(small.head.bias)
 
 
 def _widen(small: Convolution, wide: Convolution) -> None:

@@ -5,9 +5,9 @@ that a stream is computed once; at an utterance's start those last frames are ze
 convolutions, additions and ReLU6: what the Edge TPU takes, with every activation in 0…6.
 
 Alignment. Feature frames come every 10 ms, rows every 4 frames. Row i is computed from frames up to 4 i + 3.
-The residual blocks look ahead: their skip connection is late by `delays` rows. The head makes `split` outputs of each
-row, one for each part of its 4 frames. So what a person says during frames s i … s i + s - 1, s being `subsampling`,
-comes out at output i + look_ahead, and the first look_ahead outputs are dropped.
+The residual blocks look ahead: their skip connection is late by `delays` rows, `look_ahead` rows in all.
+So what a person says during frames 4 i … 4 i + 3 comes out at row i + look_ahead, and the first look_ahead rows
+are dropped.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ class NetworkSettings:
     """Rows by which each residual block's skip connection is late, at most `kernel` - 1; one block each."""
     kernel: int = 5
     outputs: int = len(SYMBOLS)
-    split: int = 1
-    """Outputs that are made of each row: 1, 2 or 4."""
     block: str = "dense"
     """What the residual blocks are made of, a key of `BLOCKS`; only dense ones are converted."""
     dropout: float = 0.0
@@ -46,13 +44,8 @@ class NetworkSettings:
 
     @property
     def look_ahead(self) -> int:
-        """Outputs between what was said and its own."""
-        return sum(self.delays) * self.split
-
-    @property
-    def subsampling(self) -> int:
-        """Feature frames that an output stands for."""
-        return SUBSAMPLING // self.split
+        """Rows between what was said and its output."""
+        return sum(self.delays)
 
     def as_dict(self) -> dict[str, object]:
         """Return the settings as plain values, for a checkpoint."""
@@ -243,20 +236,20 @@ class Network(nn.Module):
         self.blocks = nn.ModuleList(
             BLOCKS[settings.block](settings.width, settings.kernel, delay) for delay in settings.delays
         )
-        self.head = nn.Linear(settings.width, settings.outputs * settings.split)
+        self.head = nn.Linear(settings.width, settings.outputs)
         for block in self.blocks:  # each block starts out as little more than its skip connection
             nn.init.constant_(block.second.normalisation.weight, 0.3)  # type: ignore[union-attr,arg-type]
             block.dropout = settings.dropout  # type: ignore[assignment]
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Given frames [batch, frames, bands], return logits [batch, frames / subsampling, outputs], late."""
+        """Given frames [batch, frames, bands], return logits [batch, frames / 4, outputs], late by look_ahead rows."""
         rows = rounded(frames, _spread(frames)) if self.quantised else frames
         for convolution in self.front:
             rows = functional.relu6(convolution(rows))
             rows = rounded(rows, STEP) if self.quantised else rows
         for block in self.blocks:
             rows = block(rows)
-        return self.head(rows).view(rows.shape[0], -1, self.settings.outputs)
+        return self.head(rows)
 
     quantised = False
 
@@ -283,4 +276,4 @@ def macs_per_second(settings: NetworkSettings) -> int:
     }[settings.block]
     front = settings.kernel * (settings.bands * settings.front * 50 + settings.front * settings.width * 25)
     blocks = 2 * len(settings.delays) * convolution * 25
-    return front + blocks + settings.width * settings.outputs * settings.split * 25
+    return front + blocks + settings.width * settings.outputs * 25

@@ -62,12 +62,10 @@ def recovered(folder: Path, clips: Sequence[npt.NDArray[np.float32]]) -> Network
     bundle: Bundle = load_bundle(folder)
     kernels = layers(bundle.model.read_bytes())
     width = kernels[-1][0].shape[2]
-    front, taken = kernels[0][0].shape[0], bundle.manifest.network
-    split = SUBSAMPLING // taken.subsampling
-    network = Network(NetworkSettings(bands=kernels[0][0].shape[2], front=front, width=width, split=split))
+    network = Network(NetworkSettings(bands=kernels[0][0].shape[2], front=kernels[0][0].shape[0], width=width))
     convolutions = [module for module in network.modules() if isinstance(module, Convolution)]
-    look_ahead = network.settings.look_ahead * network.settings.subsampling
-    if len(kernels) != len(convolutions) + 1 or look_ahead != taken.look_ahead:
+    look_ahead = bundle.manifest.network.look_ahead
+    if len(kernels) != len(convolutions) + 1 or network.settings.look_ahead * SUBSAMPLING != look_ahead:
         raise ValueError(f"{folder} is no network of {network.settings}")
     for module, (kernel, bias) in zip(convolutions, kernels):
         norm = module.normalisation

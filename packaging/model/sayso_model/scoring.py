@@ -130,6 +130,6 @@ def counts(network: Network, dev: Sequence[Example], bigram: PhoneBigram | None 
             logits = network(torch.from_numpy(frames).to(device))
         outputs = logits.float().log_softmax(2).cpu()
         for rows, one in zip(outputs, group):
-            heard = rows[network.settings.look_ahead : len(one.frames) // network.settings.subsampling]
+            heard = rows[network.settings.look_ahead : len(one.frames) // SUBSAMPLING]
             best = best_phones(heard[:, None], bigram)[0] if bigram else collapsed(heard.argmax(1).numpy())
             yield distance(best, one.phones), len(one.phones)

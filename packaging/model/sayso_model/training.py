@@ -18,12 +18,13 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from sayso_model import shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, denominator, phone_bigram
 from sayso_model.growth import grow
 from sayso_model.loader import Batch, Emphasis, Loader
 from sayso_model.network import BLOCKS, Network, NetworkSettings, macs_per_second, parameters
-from sayso_model.places import RUNS
+from sayso_model.places import RUNS, SHARDS
 from sayso_model.scoring import errors, examples
 from sayso_model.statistics import settings as feature_settings
 
@@ -194,9 +195,12 @@ def _until(clock: str) -> float:
 
 
 def _factor(text: str) -> tuple[str, float]:
-    """Given `train-commonvoice=1.5`, return both sides."""
-    shards, _, factor = text.partition("=")
-    return shards, float(factor)
+    """Given `train-commonvoice=1.5`, return both sides. Raise ArgumentTypeError where it is nothing like that."""
+    begin, _, factor = text.rpartition("=")
+    try:
+        return begin, float(factor)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no beginning of names, = and a number") from None
 
 
 def main() -> None:
@@ -208,7 +212,6 @@ def main() -> None:
     parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
     parser.add_argument("--kernel", type=int, default=NetworkSettings.kernel)
-    parser.add_argument("--split", type=int, default=NetworkSettings.split, help="outputs of each 40 ms")
     parser.add_argument("--block", choices=BLOCKS, default=NetworkSettings.block)
     parser.add_argument("--grow", metavar="RUN", help="begin with this run's network made wider, instead of anew")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
@@ -230,13 +233,16 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
     parser.add_argument("--seed", type=int, default=11)
     options = parser.parse_args()
+    for begin, _ in options.emphasis:
+        if not shards.names(SHARDS, begin):
+            parser.error(f"--emphasis: no shard begins with {begin!r}")
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         torch.set_num_threads(options.threads)
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
-    shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block, split=options.split)
+    shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
     run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised)
     _follow(run, options)
 

@@ -59,8 +59,7 @@ class Distillation:
     def step(self, scenes: Scenes, progress: float) -> Tensor:
         """Given a batch, take a step; return what the student lost to the labels and to the teacher, and the teacher's
         loss, each per phone, [3], on the device."""
-        its = self.teacher.network.settings
-        rows = scenes.frames.shape[1] // its.subsampling - its.look_ahead
+        rows = scenes.frames.shape[1] // 4 - self.teacher.network.settings.look_ahead
         frames = masked(scenes.frames, self._random, MASKED)
         with torch.no_grad():
             assert scenes.cleaner is not None
