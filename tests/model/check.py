@@ -19,7 +19,7 @@ from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.growth import grow
 from sayso_model.loader import WARPS, Emphasis
-from sayso_model.network import Network, NetworkSettings
+from sayso_model.network import STEP, Network, NetworkSettings
 from sayso_model.parcel import places
 from sayso_model.places import BUNDLE, SHARDS
 from sayso_model.recovery import recovered
@@ -95,6 +95,25 @@ def a_network_grown_wider_and_deeper_hears_the_same_later() -> None:
     assert float((found[:, 3:] - wanted[:, :-3]).abs().max()) < 1e-4
 
 
+def a_network_that_computes_as_int8_learns_on_a_cpu() -> None:
+    """In the same mixed precision as any other, and its rows lie on int8's steps."""
+    torch.manual_seed(1)
+    network = Network(NetworkSettings(width=24, front=16, delays=(2, 0)))
+    network(torch.randn(4, 160, 40))  # gives the normalisation its statistics
+    network.quantise()
+    heard: list[torch.Tensor] = []
+    network.blocks[-1].register_forward_hook(lambda _module, _inputs, rows: heard.append(rows))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = network(torch.randn(2, 160, 40))
+    logits.float().log_softmax(2)[:, :, 1].sum().backward()
+    steps = heard[0].detach().float() / STEP
+    assert float((steps - steps.round()).abs().max()) < 1e-3
+    for name, value in network.named_parameters():
+        assert value.grad is not None, name
+        assert torch.isfinite(value.grad).all(), name
+    assert network.front[0].kernel.grad.abs().sum() > 0
+
+
 def features_of_a_batch_are_those_of_a_stream() -> None:
     """Log-mel with warped vocal tracts, and MFCC; digital silence in the middle."""
     random = np.random.default_rng(2)
@@ -158,6 +177,7 @@ def scenes_hold_what_was_said_where_it_is_said() -> None:
 if __name__ == "__main__":
     for check in (
         a_network_grown_wider_and_deeper_hears_the_same_later,
+        a_network_that_computes_as_int8_learns_on_a_cpu,
         features_of_a_batch_are_those_of_a_stream,
         a_clip_is_played_faster_as_a_resampler_does,
         scenes_hold_what_was_said_where_it_is_said,
