@@ -20,7 +20,7 @@ from sayso.recognition.features import LogMel, LogMelSettings
 from sayso_model import shards
 from sayso_model.augmentation import RATE
 from sayso_model.export import averaged
-from sayso_model.loader import TAIL, usable
+from sayso_model.loader import SPEECH, TAIL, usable
 from sayso_model.network import SUBSAMPLING, Network
 from sayso_model.phones import INDEX, SYMBOLS, Speller
 from sayso_model.places import RUNS, SHARDS
@@ -264,7 +264,7 @@ def main() -> None:
     for shard in shards.names(SHARDS):
         if (
             any(kind in shard for kind in SINGLE_WORDS)
-            or not shard.startswith(("train-", "synthetic-"))
+            or not shard.startswith(SPEECH)
             or shard.startswith("train-phrases")
             or not shard.startswith(options.only)
         ):

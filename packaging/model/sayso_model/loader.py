@@ -34,6 +34,8 @@ WEIGHTS = {
 }  # fmt: skip
 """How often a clip of each kind of shard is drawn, relative to another; the longest prefix counts."""
 
+SPEECH = ("train-", "synthetic-")
+"""How the names of the shards begin that are drawn from."""
 NOISE_ONLY = 0.06
 """Share of scenes in which nobody speaks: noise has to come out as blanks."""
 BROKEN_IN = 0.12
@@ -107,7 +109,7 @@ class Source:
         texts: list[str] = []
         pools = []
         for name in shards.names(SHARDS):
-            if name.startswith(("train-", "synthetic-")):
+            if name.startswith(SPEECH):
                 clips = [
                     clip for clip in shards.read(SHARDS, name) if usable(clip) and clip.length < emphasis.longest * RATE
                 ]

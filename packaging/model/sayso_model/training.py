@@ -22,7 +22,7 @@ from sayso_model import shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, denominator, phone_bigram
 from sayso_model.growth import grow
-from sayso_model.loader import Batch, Emphasis, Loader
+from sayso_model.loader import SPEECH, Batch, Emphasis, Loader
 from sayso_model.network import BLOCKS, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.scoring import errors, examples
@@ -198,9 +198,12 @@ def _factor(text: str) -> tuple[str, float]:
     """Given `train-commonvoice=1.5`, return both sides. Raise ArgumentTypeError where it is nothing like that."""
     begin, _, factor = text.rpartition("=")
     try:
-        return begin, float(factor)
+        number = float(factor)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no beginning of names, = and a number") from None
+        number = -1.0
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no beginning of names, = and a number from 0 on")
+    return begin, number
 
 
 def main() -> None:
@@ -234,8 +237,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     options = parser.parse_args()
     for begin, _ in options.emphasis:
-        if not shards.names(SHARDS, begin):
-            parser.error(f"--emphasis: no shard begins with {begin!r}")
+        if not any(name.startswith(SPEECH) for name in shards.names(SHARDS, begin)):
+            parser.error(f"--emphasis: no shard of speech to train on begins with {begin!r}")
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sayso_model import shards
 from sayso_model.augmentation import RATE
-from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, WEIGHTS, usable
+from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, usable
 from sayso_model.phones import INDEX
 from sayso_model.places import SHARDS
 
@@ -76,7 +76,7 @@ class Corpus:
         self.voices: list[int] = []
         """Numbers of the clips whose speakers may babble."""
         base = 0
-        for name in [name for kind in ("train-", "synthetic-") for name in shards.names(SHARDS, kind)]:
+        for name in [name for kind in SPEECH for name in shards.names(SHARDS, kind)]:
             file = SHARDS / f"{name}.phones"
             said = dict(line.split("\t") for line in file.read_text().splitlines())
             weight = WEIGHTS[max((prefix for prefix in WEIGHTS if name.startswith(prefix)), key=len)]
