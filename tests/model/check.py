@@ -155,9 +155,9 @@ def scenes_hold_what_was_said_where_it_is_said() -> None:
     clips = [(np.concatenate((quiet, tone, quiet)), "x", "one", str(number), "a") for number in range(40)]
     shards.write(SHARDS, "train-an4", clips)
     (SHARDS / "train-an4.phones").write_text("".join(f"{number}\tEY\n" for number in range(40)))
-    cuts = [(np.asarray(clip[0])[3920:12_000], "x", "one", f"{clip[3]}#0", "a") for clip in clips]
+    cuts = [(np.asarray(clip[0])[3920:12_000], "x", "one", shards.cut(clip[3], 3920), "a") for clip in clips]
     shards.write(SHARDS, "train-phrases-an4", cuts)
-    (SHARDS / "train-phrases-an4.phones").write_text("".join(f"{number}#0\tEY\n" for number in range(40)))
+    (SHARDS / "train-phrases-an4.phones").write_text("".join(f"{key}\tEY\n" for _, _, _, key, _ in cuts))
     assert (places("train-phrases-an4", "train-an4") == 24_000 * np.arange(40) + 3920).all()
     shards.write(SHARDS, "noise-x", [(tone, "x", "", "0", "")])
     shards.write(SHARDS, "noise-rir-reverbjs", [(np.eye(1, 400, 20, dtype=np.int16)[0] * 20_000, "x", "", "0", "")])

@@ -175,8 +175,9 @@ def _boundary(sound: npt.NDArray[np.int16], early: int, late: int) -> int:
 
 def phrases(
     sound: npt.NDArray[np.int16], words: list[str], spoken: list[Spoken], random: np.random.Generator
-) -> Iterator[tuple[npt.NDArray[np.int16], str, tuple[int, ...]]]:
-    """Given an aligned sentence, return non-overlapping phrases of one to six of its words."""
+) -> Iterator[tuple[int, npt.NDArray[np.int16], str, tuple[int, ...]]]:
+    """Given an aligned sentence, return phrases of one to six of its words, none of which overlap; the first sample,
+    the sound, the words and the phones of each."""
     place = int(random.integers(0, 3))
     while place < len(words):
         count = int(random.choice((1, 2, 3, 4, 5, 6), p=(0.2, 0.22, 0.2, 0.16, 0.12, 0.1)))
@@ -195,6 +196,7 @@ def phrases(
                 faded[:80] *= ramp
                 faded[-80:] *= ramp[::-1]
                 yield (
+                    start,
                     faded.astype(np.int16),
                     " ".join(words[place : place + count]),
                     tuple(phone for one in chosen for phone in one.phones),
@@ -232,10 +234,10 @@ def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1)
         changed += sum(one.phones != ways(speller, word)[0] for one, word in zip(spoken, words))
         said.append((clip.key, phones))
         if cut and len(words) > 2:
-            for number, (sound, text, its) in enumerate(phrases(np.asarray(samples(clip)), words, spoken, random)):
+            for start, sound, text, its in phrases(np.asarray(samples(clip)), words, spoken, random):
                 if len(text.split()) < fewest:
                     continue
-                key = f"{clip.key}#{number}"
+                key = shards.cut(clip.key, start)
                 cuts.append((sound, prefix, clip.speaker, key, text))
                 cut_phones.append((key, its))
     _write_phones(shard, said)

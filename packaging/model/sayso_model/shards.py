@@ -62,6 +62,17 @@ def read(folder: Path, name: str) -> Iterator[Clip]:
             )
 
 
+def cut(key: str, start: int) -> str:
+    """Given a clip's key, return that of what is cut out of it from this sample on."""
+    return f"{key}@{start}"
+
+
+def cut_from(key: str) -> tuple[str, int]:
+    """Given such a key, return the clip's and the first sample."""
+    clip, _, start = key.rpartition("@")
+    return clip, int(start)
+
+
 def names(folder: Path, prefix: str = "") -> list[str]:
     """Given a prefix, return the names of the complete shards that begin with it."""
     return sorted(path.stem for path in folder.glob(f"{prefix}*.tsv"))
