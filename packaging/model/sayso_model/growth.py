@@ -19,17 +19,23 @@ def grow(small: Network, wide: Network) -> None:
     """Given a trained network and a fresh one at least as deep and wide, make that compute what the first does, later
     by what its further blocks look ahead.
 
-    Raise ValueError if their shapes don't fit.
+    Where a block is to look further ahead than it did, its kernels are moved and lose what they heard longest ago: it
+    computes nearly the same, and has to be trained. Raise ValueError if their shapes don't fit.
     """
     mine, its = small.settings, wide.settings
     same = replace(mine, front=its.front, width=its.width, delays=its.delays, dropout=its.dropout)
-    if same != its or mine.block != "dense" or its.delays[: len(mine.delays)] != mine.delays:
+    ahead = [one - other for one, other in zip(its.delays, mine.delays)]
+    if same != its or mine.block != "dense" or len(its.delays) < len(mine.delays) or min(ahead) < 0:
         raise ValueError(f"{its} is not {mine} made wider or deeper")
     for one, other in zip((*small.front, *small.blocks), (*wide.front, *wide.blocks)):
         for narrow, wider in zip(one.modules(), other.modules()):
             if isinstance(narrow, Convolution):
                 assert isinstance(wider, Convolution)
                 _widen(narrow, wider)
+    for block, further in zip(wide.blocks, ahead):
+        assert isinstance(block, Block)
+        _move(block.first, further // 2)
+        _move(block.second, further - further // 2)
     for block in wide.blocks[len(small.blocks) :]:
         assert isinstance(block, Block)
         block.second.normalisation.weight.zero_()
@@ -37,6 +43,14 @@ def grow(small: Network, wide: Network) -> None:
     wide.head.weight.zero_()
     wide.head.weight[:, :inputs] = small.head.weight
     wide.head.bias.copy_(small.head.bias)
+
+
+def _move(convolution: Convolution, rows: int) -> None:
+    """Given a convolution, make it hear so many rows ahead of what it heard."""
+    if rows:
+        kernel = convolution.kernel.view(-1, convolution.width, convolution.inputs)
+        kernel[:, :-rows] = kernel[:, rows:].clone()
+        kernel[:, -rows:].zero_()
 
 
 def _widen(small: Convolution, wide: Convolution) -> None:

@@ -52,6 +52,13 @@ class NetworkSettings:
         return asdict(self)
 
 
+def delays(
+    look_ahead: int, blocks: int = len(NetworkSettings.delays), most: int = NetworkSettings.kernel - 1
+) -> tuple[int, ...]:
+    """Given rows of look-ahead, return the delays of blocks: the first ones look as far ahead as they can."""
+    return tuple(min(most, max(0, look_ahead - most * block)) for block in range(blocks))
+
+
 class _Temporal(torch.autograd.Function):
     """A convolution over time as one matrix product: on a CPU its gradient is several times faster so."""
 
@@ -243,13 +250,17 @@ class Network(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Given frames [batch, frames, bands], return logits [batch, frames / 4, outputs], late by look_ahead rows."""
+        return self.head(self.body(frames))
+
+    def body(self, frames: Tensor) -> Tensor:
+        """Given frames [batch, frames, bands], return what the head hears, [batch, frames / 4, width], as late."""
         rows = rounded(frames, _spread(frames)) if self.quantised else frames
         for convolution in self.front:
             rows = functional.relu6(convolution(rows))
             rows = rounded(rows, STEP) if self.quantised else rows
         for block in self.blocks:
             rows = block(rows)
-        return self.head(rows)
+        return rows
 
     quantised = False
 

@@ -17,7 +17,7 @@ import torch
 
 from sayso.recognition.bundle import Bundle, load_bundle
 from sayso_model import statistics
-from sayso_model.network import SUBSAMPLING, Convolution, Network, NetworkSettings
+from sayso_model.network import SUBSAMPLING, Convolution, Network, NetworkSettings, delays
 from sayso_model.places import BUNDLE, RUNS
 
 CLIPS = 200
@@ -62,9 +62,16 @@ def recovered(folder: Path, clips: Sequence[npt.NDArray[np.float32]]) -> Network
     bundle: Bundle = load_bundle(folder)
     kernels = layers(bundle.model.read_bytes())
     width = kernels[-1][0].shape[2]
-    network = Network(NetworkSettings(bands=kernels[0][0].shape[2], front=kernels[0][0].shape[0], width=width))
-    convolutions = [module for module in network.modules() if isinstance(module, Convolution)]
     look_ahead = bundle.manifest.network.look_ahead
+    network = Network(
+        NetworkSettings(
+            bands=kernels[0][0].shape[2],
+            front=kernels[0][0].shape[0],
+            width=width,
+            delays=delays(look_ahead // SUBSAMPLING),
+        )
+    )
+    convolutions = [module for module in network.modules() if isinstance(module, Convolution)]
     if len(kernels) != len(convolutions) + 1 or network.settings.look_ahead * SUBSAMPLING != look_ahead:
         raise ValueError(f"{folder} is no network of {network.settings}")
     for module, (kernel, bias) in zip(convolutions, kernels):
