@@ -7,18 +7,19 @@ Run by tests/model/run, in an empty work folder. Needs no recordings.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import soxr
 import torch
-from sayso_model import shards
+from sayso_model import rows, shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, best_phones, denominator
 from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.growth import grow
-from sayso_model.loader import WARPS, Emphasis
+from sayso_model.loader import LATE, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
 from sayso_model.parcel import places
 from sayso_model.places import BUNDLE, SHARDS
@@ -30,6 +31,7 @@ from sayso.recognition.bundle import load_bundle
 from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
 
 PHONES, ROWS, CLIPS = 3, 5, 2
+UNDISTURBED = Chances(noise=0.0, room=0.0, band=0.0, codec=0.0, clip=0.0, event=0.0)
 CPU = torch.device("cpu")
 
 
@@ -95,6 +97,20 @@ def a_network_grown_wider_and_deeper_hears_the_same_later() -> None:
     assert float((found[:, 3:] - wanted[:, :-3]).abs().max()) < 1e-4
 
 
+def a_network_made_to_look_further_ahead_hears_nearly_the_same() -> None:
+    """Where its kernels' oldest taps were nothing, the very same, later."""
+    torch.manual_seed(1)
+    small = Network(NetworkSettings(width=24, front=16, delays=(2, 0))).eval()
+    for convolution in (small.blocks[1].first, small.blocks[1].second):
+        convolution.kernel.data.view(24, 5, 24)[:, :2].zero_()
+    large = Network(NetworkSettings(width=24, front=16, delays=(2, 3)))
+    grow(small, large)
+    frames = torch.randn(2, 160, 40)
+    with torch.no_grad():
+        wanted, found = small(frames), large.eval()(frames)
+    assert float((found[:, 13:] - wanted[:, 10:-3]).abs().max()) < 1e-4
+
+
 def a_network_that_computes_as_int8_learns_on_a_cpu() -> None:
     """In the same mixed precision as any other, and its rows lie on int8's steps."""
     torch.manual_seed(1)
@@ -148,8 +164,8 @@ def _power(sound: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     return sound.unfold(1, 400, 160).square().mean(2, keepdim=True)
 
 
-def scenes_hold_what_was_said_where_it_is_said() -> None:
-    """In a corpus of one tone that goes on and off: without noise, the tone is in the scene whole, and else nothing."""
+def _corpus_of_one_tone() -> None:
+    """Write 40 clips of a tone that goes on and off, each once more as a phrase, and what else a corpus has."""
     tone = (8000 * np.sin(np.arange(16_000) * 0.3)).astype(np.int16)
     quiet = np.zeros(4000, np.int16)
     clips = [(np.concatenate((quiet, tone, quiet)), "x", "one", str(number), "a") for number in range(40)]
@@ -162,9 +178,17 @@ def scenes_hold_what_was_said_where_it_is_said() -> None:
     shards.write(SHARDS, "noise-x", [(tone, "x", "", "0", "")])
     shards.write(SHARDS, "noise-rir-reverbjs", [(np.eye(1, 400, 20, dtype=np.int16)[0] * 20_000, "x", "", "0", "")])
     np.savez(SHARDS / "rooms.npz", r0=np.eye(1, LONGEST, 8, dtype=np.float32)[0])
+    at = np.arange(24_000 // rows.ROW) * rows.ROW
+    heard = np.tile(((at >= 4000) & (at < 20_000)).astype(np.float16), 40)
+    rows.path("train-an4", "taught").write_bytes(np.repeat(heard, TAUGHT).tobytes())
+
+
+def scenes_hold_what_was_said_where_it_is_said() -> None:
+    """Without noise, the tone is in the scene whole, and else nothing."""
+    _corpus_of_one_tone()
     random = np.random.default_rng(4)
     stage = Stage(Corpus(CPU, 1, random), _power, CPU, random, cleaner=True)
-    stage.see(Emphasis(longest=3.2, chances=Chances(noise=0.0, room=0.0, band=0.0, codec=0.0, clip=0.0, event=0.0)))
+    stage.see(Emphasis(longest=3.2, chances=UNDISTURBED))
     scenes = next(stage(100.0))
     assert scenes.cleaner is not None
     assert scenes.frames.shape == scenes.cleaner.shape
@@ -174,6 +198,27 @@ def scenes_hold_what_was_said_where_it_is_said() -> None:
             assert not length or 35 < int((power > 0.1 * power.max()).sum()) < 105
 
 
+def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
+    """Of clips and of phrases cut from them, at any speed: the rows say that there is a tone where there is one."""
+    _corpus_of_one_tone()
+    settings = LogMelSettings(mean=(-5.0,) * 40, scale=(4.0,) * 40)
+    batches = iter(Source(5, settings, Emphasis(chances=replace(UNDISTURBED, speed=0.8), masks=0.0)))
+    right = known = tones = 0
+    for _ in range(4):
+        batch = next(batches)
+        assert batch.taught is not None
+        loud = batch.frames.astype(np.float32).max(2)
+        loud = loud.reshape(len(loud), -1, 4).mean(2)
+        for its, taught in zip(loud, batch.taught[:, LATE:, 0].astype(np.float32)):
+            its = its[: len(taught)]
+            sure = ~np.isnan(taught)
+            right += int(((its > (its.max() + its.min()) / 2)[sure] == (taught > 0.5)[sure]).sum())
+            known += int(sure.sum())
+            tones += int((taught[sure] > 0.5).sum())
+    assert 0.5 < tones / known < 0.95
+    assert right / known > 0.93, right / known
+
+
 if __name__ == "__main__":
     for check in (
         a_network_grown_wider_and_deeper_hears_the_same_later,
@@ -181,6 +226,8 @@ if __name__ == "__main__":
         features_of_a_batch_are_those_of_a_stream,
         a_clip_is_played_faster_as_a_resampler_does,
         scenes_hold_what_was_said_where_it_is_said,
+        what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
+        a_network_made_to_look_further_ahead_hears_nearly_the_same,
         the_sum_over_all_phones_and_the_best_of_them_are_those_of_an_enumeration,
         the_shipped_network_made_one_to_train_hears_what_it_heard,
     ):

@@ -67,12 +67,12 @@ class Augmenter:
         self.chances = chances
         self._rings = [self._ring() for _ in range(60)]
 
-    def speed(self, clip: Sound) -> Sound:
-        """Given a clip, return it faster or slower, pitch and formants with it."""
+    def speed(self, clip: Sound) -> tuple[Sound, float]:
+        """Given a clip, return it faster or slower, pitch and formants with it, and how many times as fast."""
         if self._random.random() > self.chances.speed:
-            return clip
+            return clip, 1.0
         factor = self._random.uniform(0.88, 1.14)
-        return soxr.resample(clip, RATE * factor, RATE, quality="LQ").astype(np.float32)
+        return soxr.resample(clip, RATE * factor, RATE, quality="LQ").astype(np.float32), factor
 
     def scene(self, clip: Sound, lead: int, length: int, tail: int) -> npt.NDArray[np.int16]:
         """Given a clip and where it begins, return `length` samples of a room in which it is said, and `tail` more.

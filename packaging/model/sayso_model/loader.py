@@ -10,22 +10,30 @@ import multiprocessing
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from sayso.recognition.features import LogMel, LogMelSettings
-from sayso_model import rooms, shards
+from sayso_model import rooms, rows, shards
 from sayso_model.augmentation import RATE, Augmenter, Chances, sound
 from sayso_model.phones import INDEX, Speller
 from sayso_model.places import SHARDS
 
 SECONDS = (1.28, 1.92, 2.56, 3.2, 4.16, 5.12, 6.4, 8.0, 9.92, 12.16, 14.4, 16.64)
 """Lengths of a clip's scene; `TAIL` is added."""
-TAIL = 0.4
+TAIL = 0.56
 """What follows the scene [s]: the network's look-ahead and the window's overlap."""
 BATCH_SECONDS = 160.0
+TAUGHT = 128
+"""Width of the rows that a teacher gave (teacher.py)."""
+CENTRE = 440
+"""Sample in the middle of what the network's first row speaks of: four frames of 25 ms, 10 ms apart."""
+ROW = 640
+"""Samples from row to row of the network."""
+LATE = 3
+"""Rows by which a network that CTC has trained says a phone after the moment: there it is most like the teacher's."""
 
 WEIGHTS = {
     "train-librispeech": 1.0, "train-mini-librispeech": 1.0, "train-ljprompts": 0.6, "train-commonvoice": 1.6,
@@ -55,6 +63,22 @@ class Batch:
     """Phones of each clip."""
     seconds: float
     """Seconds of speech in it, silence around it left out."""
+    taught: npt.NDArray[np.float16] | None = None
+    """What a teacher makes of each row, float16 [clips, frames / 4, TAUGHT]; no number where it says nothing."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a scene is made of."""
+
+    sound: npt.NDArray[np.float32]
+    phones: tuple[int, ...]
+    course: rows.Course | None = None
+    """What a teacher makes of it."""
+
+    def cut(self, start: int, end: int | None = None) -> Said:
+        """Return what lies between two samples, with all its phones."""
+        return replace(self, sound=self.sound[start:end], course=self.course and self.course.cut(start))
 
 
 @dataclass(frozen=True)
@@ -104,7 +128,7 @@ class Source:
         self._random = np.random.default_rng(seed)
         self._samples = shards.Samples(SHARDS)
         self._emphasis = emphasis
-        self._pools: list[tuple[list[shards.Clip], list[tuple[int, ...]]]] = []
+        self._pools: list[tuple[list[shards.Clip], list[tuple[int, ...]], rows.Courses]] = []
         weights: list[float] = []
         texts: list[str] = []
         pools = []
@@ -119,7 +143,7 @@ class Source:
         speller = Speller(texts)
         for name, clips in pools:
             clips, phones = labelled(name, clips, speller)
-            self._pools.append((clips, phones))
+            self._pools.append((clips, phones, rows.Courses(name, "taught", TAUGHT)))
             weights.append(len(clips) * self._weight(name))
         self._weights = np.array(weights) / sum(weights)
         voices = [clip for name, clips in pools if "librispeech" in name or "commonvoice" in name for clip in clips]
@@ -135,15 +159,15 @@ class Source:
 
     def __iter__(self) -> Iterator[Batch]:
         """Return batches without end."""
-        waiting: dict[float, list[tuple[npt.NDArray[np.float32], tuple[int, ...]]]] = defaultdict(list)
+        waiting: dict[float, list[Said]] = defaultdict(list)
         while True:
-            clip, phones = self._draw()
+            said = self._draw()
             free = self._pause() + self._random.choice((0.05, 0.3, 0.6)) * self._random.uniform(0.3, 1.0)
-            fits = [length for length in SECONDS if length >= free + len(clip) / RATE]
+            fits = [length for length in SECONDS if length >= free + len(said.sound) / RATE]
             length = fits[0] if fits else SECONDS[-1]
-            if len(clip) > length * RATE:
+            if len(said.sound) > length * RATE:
                 continue
-            waiting[length].append((clip, phones))
+            waiting[length].append(said)
             if len(waiting[length]) >= int(BATCH_SECONDS / (length + TAIL)):
                 yield self._batch(length, waiting.pop(length))
 
@@ -153,37 +177,38 @@ class Source:
             self._random.choice((0.08, 0.45, 1.2, 2.8), p=(0.12, 0.58, 0.25, 0.05)) * self._random.uniform(0.1, 1.0)
         )
 
-    def _draw(self) -> tuple[npt.NDArray[np.float32], tuple[int, ...]]:
-        """Return the sound of one clip, at its speed, and its phones; now and then nothing is said."""
+    def _draw(self) -> Said:
+        """Return one clip at some speed; now and then nothing is said."""
         if self._random.random() < NOISE_ONLY:
-            return np.zeros(int(RATE * self._random.choice((0.5, 1.5, 2.5, 3.5))), np.float32)[:0], ()
-        clips, phones = self._pools[self._random.choice(len(self._pools), p=self._weights)]
+            return Said(np.zeros(int(RATE * self._random.choice((0.5, 1.5, 2.5, 3.5))), np.float32)[:0], ())
+        clips, phones, courses = self._pools[self._random.choice(len(self._pools), p=self._weights)]
         number = int(self._random.integers(len(clips)))
-        clip = self._augment.speed(sound(np.asarray(self._samples(clips[number]))))
-        return self._trimmed(clip), phones[number]
+        clip, factor = self._augment.speed(sound(np.asarray(self._samples(clips[number]))))
+        course = courses(clips[number])
+        return self._trimmed(Said(clip, phones[number], course and course.faster(factor)))
 
-    def _trimmed(self, clip: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _trimmed(self, said: Said) -> Said:
         """Given a clip, return it mostly without the silence at its ends: a gate opens on the first word."""
+        clip = said.sound
         power = np.mean(clip[: len(clip) // 160 * 160].reshape(-1, 160) ** 2, axis=1)
         heard = np.flatnonzero(power > power.max() * 10.0**-3.7)
         first, last = int(heard[0]) * 160, int(heard[-1] + 1) * 160
         if self._random.random() < 0.75:
-            last = min(len(clip), last + int(self._random.integers(300, 2400)))
-            clip = clip[:last]
+            said = said.cut(0, last + int(self._random.integers(300, 2400)))
         if self._random.random() < 0.75:
-            clip = clip[max(0, first - int(self._random.integers(300, 1600))) :]
-        return clip
+            said = said.cut(max(0, first - int(self._random.integers(300, 1600))))
+        return said
 
-    def _batch(self, length: float, items: list[tuple[npt.NDArray[np.float32], tuple[int, ...]]]) -> Batch:
+    def _batch(self, length: float, items: list[Said]) -> Batch:
         random = self._random
         total, tail = round(length * RATE), round(TAIL * RATE)
-        frames = []
-        for whole, _ in items:
-            clip = whole
+        frames, taught = [], []
+        for item in items:
+            said = item
             if random.random() < BROKEN_IN:
-                clip, lead = clip[int(random.uniform(0, min(0.15 * RATE, len(clip) / 8))) :], 0
+                said, lead = said.cut(int(random.uniform(0, min(0.15 * RATE, len(said.sound) / 8)))), 0
             else:
-                free = total - len(clip)
+                free = total - len(said.sound)
                 lead = min(free, int(self._pause() * RATE))
                 if random.random() < 0.3:
                     lead = int(random.uniform(lead, free))
@@ -193,15 +218,28 @@ class Source:
                 else self._features[len(WARPS) // 2]
             )
             extractor.reset()
-            heard = extractor.feed(self._augment.scene(clip, lead, total, tail))
+            heard = extractor.feed(self._augment.scene(said.sound, lead, total, tail))
             frames.append(masked(heard, random, self._emphasis.masks))
+            taught.append(_taught(said, lead, len(heard) // 4))
         shortest = min(map(len, frames)) // 4 * 4
         return Batch(
             np.stack([one[:shortest] for one in frames]).astype(np.float16),
-            np.array([phone for _, phones in items for phone in phones], np.int64),
-            np.array([len(phones) for _, phones in items], np.int64),
-            sum(len(clip) for clip, _ in items) / RATE,
+            np.array([phone for said in items for phone in said.phones], np.int64),
+            np.array([len(said.phones) for said in items], np.int64),
+            sum(len(said.sound) for said in items) / RATE,
+            np.stack([one[: shortest // 4] for one in taught]),
         )
+
+
+def _taught(said: Said, lead: int, count: int) -> npt.NDArray[np.float16]:
+    """Given what is said and from which sample of the scene on, return what a teacher makes of it, row by row, [count,
+    TAUGHT]; no number beside the words, and where there is no teacher."""
+    places = ROW * (np.arange(count) - LATE) + CENTRE - lead
+    found = np.full((count, TAUGHT), np.nan, np.float16)
+    if said.course is not None:
+        within = (places >= 0) & (places < len(said.sound))
+        found[within] = said.course.at(places[within].astype(np.float64))
+    return found
 
 
 def masked(frames: npt.NDArray[np.float32], random: np.random.Generator, share: float) -> npt.NDArray[np.float32]:

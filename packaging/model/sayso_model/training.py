@@ -22,8 +22,8 @@ from sayso_model import shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, denominator, phone_bigram
 from sayso_model.growth import grow
-from sayso_model.loader import SPEECH, Batch, Emphasis, Loader
-from sayso_model.network import BLOCKS, Network, NetworkSettings, macs_per_second, parameters
+from sayso_model.loader import SPEECH, TAUGHT, Batch, Emphasis, Loader
+from sayso_model.network import BLOCKS, Network, NetworkSettings, delays, macs_per_second, parameters
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.scoring import errors, examples
 from sayso_model.statistics import settings as feature_settings
@@ -38,6 +38,8 @@ LATE = 0.55
 """Progress from which the noise is eased a little: below 2 dB there is hardly anything to learn."""
 EASED = Chances(noise=0.66, room=0.40, quietest_db=2.0)
 EMA = 0.9995
+TAUGHT_UNTIL = 0.9
+"""Progress from which the teacher no longer counts."""
 
 
 class Averaged:
@@ -75,14 +77,11 @@ class Objective:
     bigram: PhoneBigram
 
 
-def loss_of(network: Network, batch: Batch, device: torch.device, objective: Objective | None) -> torch.Tensor:
-    """Given a batch, return the loss per phone."""
-    frames = torch.from_numpy(batch.frames).to(device, torch.float32)
-    with torch.autocast(device.type, torch.bfloat16):
-        logits = network(frames)
-    late = network.settings.look_ahead
-    log_probs = logits[:, late:].float().log_softmax(2).transpose(0, 1)
-    rows = torch.full((frames.shape[0],), log_probs.shape[0], dtype=torch.long)
+def loss_of(logits: torch.Tensor, batch: Batch, objective: Objective | None) -> torch.Tensor:
+    """Given a batch and the logits [clips, rows, outputs] of it, return the loss per phone."""
+    device = logits.device
+    log_probs = logits.float().log_softmax(2).transpose(0, 1)
+    rows = torch.full((logits.shape[0],), log_probs.shape[0], dtype=torch.long)
     lengths = torch.from_numpy(batch.lengths)
     losses = functional.ctc_loss(
         log_probs, torch.from_numpy(batch.targets).to(device), rows, lengths, reduction="none", zero_infinity=True
@@ -91,6 +90,13 @@ def loss_of(network: Network, batch: Batch, device: torch.device, objective: Obj
         possible = losses > 0  # CTC gives zero to a clip too short for its phones
         losses = losses + objective.share * possible * denominator(log_probs, objective.bigram)
     return losses.sum() / max(1, int(lengths.sum()))
+
+
+def apart(told: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
+    """Given what the network makes of the teacher's rows and what these are, [clips, rows, TAUGHT], return the mean
+    square between them where the teacher says something; 1 is what saying nothing gives."""
+    known = ~taught[:, :, 0].isnan()
+    return functional.mse_loss(told[known], taught[known]) if known.any() else told.sum() * 0.0
 
 
 class Run:
@@ -105,8 +111,9 @@ class Run:
         grown_from: Path | None,
         objective: Objective | None,
         quantised: bool = False,
+        taught: float = 0.0,
     ) -> None:
-        self.folder, self.device, self.peak, self.objective = folder, device, peak, objective
+        self.folder, self.device, self.peak, self.objective, self.taught = folder, device, peak, objective, taught
         folder.mkdir(parents=True, exist_ok=True)
         self.features = feature_settings()
         self.step, self.hours, self.progress = 0, 0.0, 0.0
@@ -124,7 +131,10 @@ class Run:
             grow(small, self.network)
         if quantised:
             self.network.quantise()
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=peak, weight_decay=0.01, fused=True)
+        self.told = torch.nn.Linear(shape.width, TAUGHT).to(device)
+        """Makes a teacher's rows of what the head hears; not shipped."""
+        learning = [*self.network.parameters(), *(self.told.parameters() if taught else ())]
+        self.optimiser = torch.optim.AdamW(learning, lr=peak, weight_decay=0.01, fused=True)
         self.average = Averaged(self.network)
         if stored:
             self.network.load_state_dict(stored["network"])
@@ -133,6 +143,8 @@ class Run:
             self.optimiser.load_state_dict(stored["optimiser"])
             self.step, self.hours, self.progress = stored["step"], stored["hours"], stored.get("progress", 0.0)
             self.easy = stored.get("easy", True)
+            if taught:
+                self.told.load_state_dict(stored["told"])
         self.dev = {
             name: examples(shard, self.features, most, decibels)
             for name, shard, most, decibels in (
@@ -150,6 +162,7 @@ class Run:
                 "settings": self.network.settings.as_dict(),
                 "network": self.network.state_dict(),
                 "average": self.average.network.state_dict(),
+                "told": self.told.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "step": self.step,
                 "hours": self.hours,
@@ -160,19 +173,31 @@ class Run:
         )
         part.rename(self.folder / name)
 
-    def train(self, batch: Batch, progress: float) -> float:
-        """Given a batch, take a step and return the loss."""
+    def train(self, batch: Batch, progress: float) -> tuple[float, float]:
+        """Given a batch, take a step and return the loss per phone, and how far it is from the teacher."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate(self.step, progress, self.peak)
-        loss = loss_of(self.network, batch, self.device, self.objective)
+        frames = torch.from_numpy(batch.frames).to(self.device, torch.float32)
+        late = self.network.settings.look_ahead
+        with torch.autocast(self.device.type, torch.bfloat16):
+            heard = self.network.body(frames)[:, late:]
+            logits = self.network.head(heard)
+            told = self.told(heard) if self.taught else None
+        loss = loss_of(logits, batch, self.objective)
+        whole, away = loss, torch.zeros(())
+        if told is not None and batch.taught is not None:
+            rows = torch.from_numpy(batch.taught[:, : told.shape[1]]).to(self.device, torch.float32)
+            away = apart(told.float(), rows)
+            # The teacher counts less and less: in the end what was said counts alone.
+            whole = loss + self.taught * max(0.0, 1.0 - progress / TAUGHT_UNTIL) * away
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        whole.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
         self.optimiser.step()
         self.average.update(self.network)
         self.step += 1
         self.hours += batch.frames.shape[0] * batch.frames.shape[1] / 360_000
-        return float(loss.detach())
+        return float(loss.detach()), float(away.detach())
 
     def score(self) -> dict[str, float]:
         """Return the averaged network's phone error rates: of its best outputs, and of the best phones in a bigram."""
@@ -222,6 +247,12 @@ def main() -> None:
         "--discriminative", type=float, default=0.0, metavar="SHARE", help="0: CTC; 1: against all other phones alone"
     )
     parser.add_argument("--quantised", action="store_true", help="compute as int8 will; a last, short stage")
+    parser.add_argument(
+        "--look-ahead", type=int, metavar="ROWS", help="of the network, instead of that of the one it grows from"
+    )
+    parser.add_argument(
+        "--taught", type=float, default=0.0, metavar="WEIGHT", help="of what a teacher makes of it (corpus teach)"
+    )
     parser.add_argument("--masks", type=float, default=Emphasis.masks, help="share of clips with parts blanked")
     parser.add_argument(
         "--emphasis",
@@ -239,6 +270,8 @@ def main() -> None:
     for begin, _ in options.emphasis:
         if not any(name.startswith(SPEECH) for name in shards.names(SHARDS, begin)):
             parser.error(f"--emphasis: no shard of speech to train on begins with {begin!r}")
+    if options.taught and not any(SHARDS.glob("*.taught")):
+        parser.error("--taught: no teacher has heard the recordings yet; run `corpus teach`")
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
@@ -246,7 +279,9 @@ def main() -> None:
     grown_from = RUNS / options.grow / "last.pt" if options.grow else None
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
     shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
-    run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised)
+    if options.look_ahead is not None:
+        shape = replace(shape, delays=delays(options.look_ahead))
+    run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised, options.taught)
     _follow(run, options)
 
 
@@ -272,7 +307,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
     run.train(loader.next(), run.progress)  # the first batch takes long to come; speed is measured from here
     started, began = time.time(), run.hours
     spoken = reported = scored = time.time()
-    total, count = 0.0, 0
+    total, away, count = 0.0, 0.0, 0
     with (run.folder / "log.tsv").open("a") as log, (run.folder / "dev.tsv").open("a") as dev:
         while True:
             now = time.time()
@@ -294,16 +329,17 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
                 loader, upcoming = upcoming, None
             run.network.train()
             run.progress = progress
-            total += run.train(loader.next(), progress)
-            count += 1
+            lost, apart_ = run.train(loader.next(), progress)
+            total, away, count = total + lost, away + apart_, count + 1
             if now - reported > 20:
                 speed = (run.hours - began) / (now - started) * 3600
                 line = (
                     f"{dt.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{total / count:.4f}\t"
                     f"{run.optimiser.param_groups[0]['lr']:.2e}\t{progress:.3f}\t{speed:.0f}\t{loader.waiting()}"
+                    f"\t{away / count:.4f}"
                 )
                 print(line, file=log, flush=True)
-                reported, total, count = now, 0.0, 0
+                reported, total, away, count = now, 0.0, 0.0, 0
             if now - spoken > 120:
                 run.save()
                 spoken = now

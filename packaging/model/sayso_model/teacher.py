@@ -1,0 +1,187 @@
+"""What of Whisper's rows tells phones apart, for the network to be taught: `corpus teach`, second step.
+
+Rule of this file: a bottleneck and a few convolutions behind it learn phones from Whisper's rows, by CTC. The
+bottleneck is linear, so it keeps what Whisper knows of every moment, and not only of those at which a phone comes out.
+Its outputs, made white, lie beside the shard as Whisper's do.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sayso_model import rows, shards, whisper
+from sayso_model.loader import TAUGHT, labelled, usable
+from sayso_model.phones import SYMBOLS, Speller
+from sayso_model.places import SHARDS
+from sayso_model.scoring import collapsed, distance
+
+HIDDEN = 256
+PEAK = 2e-3
+ROWS = 6000
+"""Rows of a batch: two minutes."""
+EPOCHS = 2
+"""Few, so that it knows what it was taught with no better than other speech."""
+TRIED = 100
+"""Clips of each shard on which it is tried."""
+
+
+class Teacher(nn.Module):
+    """Whisper's rows to the bottleneck, and that to logits of phones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bottleneck = nn.Linear(whisper.WIDTH, TAUGHT, bias=False)
+        self.first = nn.Linear(5 * TAUGHT, HIDDEN)
+        self.second = nn.Linear(3 * HIDDEN, HIDDEN)
+        self.head = nn.Linear(HIDDEN, len(SYMBOLS))
+        self.normed = nn.LayerNorm(HIDDEN)
+
+    def forward(self, heard: Tensor) -> Tensor:
+        """Given Whisper's rows [clips, rows, WIDTH], return logits of phones [clips, rows / 2, outputs]."""
+        found = functional.dropout(self.told(heard), 0.1, self.training)
+        found = functional.relu(self.first(_around(found, 2)[:, ::2]))
+        found = found + functional.relu(self.second(_around(found, 1)))
+        return self.head(functional.dropout(self.normed(found), 0.2, self.training))
+
+    def told(self, heard: Tensor) -> Tensor:
+        """Given Whisper's rows [..., WIDTH], return the bottleneck's, [..., TAUGHT]."""
+        return self.bottleneck(functional.layer_norm(heard, heard.shape[-1:]))
+
+
+def _around(found: Tensor, reach: int) -> Tensor:
+    """Given [clips, rows, width], return each row with those up to `reach` before and after it."""
+    padded = functional.pad(found, (0, 0, reach, reach))
+    return torch.cat([padded[:, tap : tap + found.shape[1]] for tap in range(2 * reach + 1)], dim=2)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A clip's rows and its phones."""
+
+    rows: npt.NDArray[np.float16]
+    phones: tuple[int, ...]
+
+
+def _lessons(names: list[str]) -> list[Lesson]:
+    """Given shards, return all that can be learnt from them."""
+    found = []
+    for name in names:
+        heard, starts = rows.mapped(name, whisper.HEARD, whisper.WIDTH), rows.starts(name)
+        clips = [clip for clip in shards.read(SHARDS, name) if usable(clip)]
+        clips, phones = labelled(name, clips, Speller([clip.text for clip in clips]))
+        for clip, said in zip(clips, phones):
+            start = starts[clip.key]
+            found.append(Lesson(heard[start : start + clip.length // rows.ROW], said))
+    return found
+
+
+def _groups(lessons: list[Lesson], random: np.random.Generator) -> list[list[Lesson]]:
+    """Given lessons, return them in batches, in any order: such of like lengths together."""
+    order = sorted(random.permutation(len(lessons)), key=lambda one: len(lessons[one].rows) // 25)
+    groups: list[list[Lesson]] = [[]]
+    for one in order:
+        if groups[-1] and (len(groups[-1]) + 1) * len(lessons[one].rows) > ROWS:
+            groups.append([])
+        groups[-1].append(lessons[one])
+    return [groups[place] for place in random.permutation(len(groups))]
+
+
+def _loss(teacher: Teacher, group: list[Lesson]) -> Tensor:
+    """Given a batch, return the loss per phone."""
+    lengths = torch.tensor([len(one.rows) for one in group])
+    heard = torch.zeros(len(group), int(lengths.max()), whisper.WIDTH)
+    for number, one in enumerate(group):
+        heard[number, : len(one.rows)] = torch.from_numpy(one.rows.astype(np.float32))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = teacher(heard)
+    phones = torch.tensor([phone for one in group for phone in one.phones])
+    said = torch.tensor([len(one.phones) for one in group])
+    log_probs = logits.float().log_softmax(2).transpose(0, 1)
+    losses = functional.ctc_loss(log_probs, phones, (lengths + 1) // 2, said, reduction="sum", zero_infinity=True)
+    return losses / len(phones)
+
+
+def learn(lessons: list[Lesson], random: np.random.Generator) -> Teacher:
+    """Given lessons, return what has learnt from them."""
+    teacher = Teacher()
+    optimiser = torch.optim.AdamW(teacher.parameters(), lr=PEAK, weight_decay=0.01)
+    groups = [group for _ in range(EPOCHS) for group in _groups(lessons, random)]
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK, total_steps=len(groups) + 1, pct_start=0.1)
+    recent = []
+    for step, group in enumerate(groups, 1):
+        loss = _loss(teacher, group)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(teacher.parameters(), 2.0)
+        optimiser.step()
+        schedule.step()
+        recent.append(float(loss.detach()))
+        if step % 100 == 0:
+            print(f"step {step} of {len(groups)}: {np.mean(recent):.3f} a phone", flush=True)
+            recent.clear()
+    return teacher.eval()
+
+
+@torch.no_grad()
+def wrong(teacher: Teacher, lessons: list[Lesson]) -> float:
+    """Given lessons, return the share of phones that the best output of each row gets wrong."""
+    errors = total = 0
+    for one in lessons:
+        best = teacher(torch.from_numpy(one.rows.astype(np.float32))[None])[0].argmax(1).numpy()
+        errors += distance(collapsed(best), one.phones)
+        total += len(one.phones)
+    return errors / total
+
+
+@torch.no_grad()
+def whitening(teacher: Teacher, lessons: list[Lesson]) -> tuple[Tensor, Tensor]:
+    """Given lessons, return the mean [TAUGHT] and the factor [TAUGHT, TAUGHT] that make its outputs white."""
+    total, square, count = torch.zeros(TAUGHT), torch.zeros(TAUGHT, TAUGHT), 0
+    for one in lessons[:: max(1, len(lessons) // 1500)]:
+        told = teacher.told(torch.from_numpy(one.rows.astype(np.float32)))
+        total, square, count = total + told.sum(0), square + told.t() @ told, count + len(told)
+    mean = total / count
+    values, vectors = torch.linalg.eigh((square / count - mean[:, None] * mean).double())
+    return mean, (vectors / torch.sqrt(values)).float()
+
+
+@torch.no_grad()
+def teach(teacher: Teacher, white: tuple[Tensor, Tensor], shard: str) -> None:
+    """Given a shard that was heard, write what is taught of it."""
+    heard, target = rows.mapped(shard, whisper.HEARD, whisper.WIDTH), rows.path(shard, "taught")
+    part = target.with_name(f"{target.name}.part")
+    mean, factor = white
+    with part.open("wb") as file:
+        for start in range(0, len(heard), 100_000):
+            told = teacher.told(torch.from_numpy(heard[start : start + 100_000].astype(np.float32)))
+            file.write(((told - mean) @ factor).numpy().astype(np.float16).tobytes())
+    part.rename(target)
+
+
+def main() -> None:
+    """Learn, say how well, and write what is taught of each shard."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.parse_args()
+    torch.manual_seed(7)
+    torch.set_num_threads(1)
+    random = np.random.default_rng(7)
+    names = [name for name in shards.names(SHARDS, "train-") if rows.path(name, whisper.HEARD).exists()]
+    lessons = _lessons(names)
+    teacher = learn(lessons, random)
+    for name in (*names, *whisper.TRIED_ON):
+        its = _lessons([name])[:TRIED]
+        print(f"{name}: {100 * wrong(teacher, its):.1f} % of phones wrong in {len(its)} clips", flush=True)
+    white = whitening(teacher, lessons)
+    for name in names:
+        teach(teacher, white, name)
+
+
+if __name__ == "__main__":
+    main()
