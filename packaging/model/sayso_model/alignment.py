@@ -33,6 +33,10 @@ LEAD = 8
 """Rows of digital silence put before a clip, so that the network hears it begin."""
 SINGLE_WORDS = ("speech-commands", "shawnhymel")
 """Sets of single words: nothing to choose and nothing to cut."""
+BEGUN = 2
+"""Rows by which a word has begun before its first phone comes out: of 300 LibriSpeech dev clips, the shipped network's
+first phone comes 110 ms after the sound (a quarter of the way through the clips; later ones begin with noise), the last
+one as it ends."""
 WORST = 2.2
 """Forced minus free path, per phone [nats], beyond which the transcript is taken to be wrong."""
 
@@ -46,7 +50,17 @@ class Spoken:
     phones: tuple[int, ...]
     first: int
     last: int
-    """First and last row that speak of it."""
+    """First and last row in which one of its phones comes out."""
+
+    @property
+    def begins(self) -> int:
+        """About the sample at which it begins."""
+        return max(0, self.first - BEGUN) * ROW
+
+    @property
+    def ends(self) -> int:
+        """About the sample at which it has ended."""
+        return (self.last + 1) * ROW
 
 
 @dataclass(frozen=True)
@@ -184,12 +198,11 @@ def phrases(
         chosen = spoken[place : place + count]
         # Several words with a phone or two in all can't be cut out cleanly.
         if len(chosen) == count and sum(len(one.phones) for one in chosen) >= 3:
-            end_before = (spoken[place - 1].last + 1) * ROW if place else 0
-            start_after = spoken[place + count].first * ROW + ROW // 2 if place + count < len(spoken) else len(sound)
-            start = _boundary(
-                sound, max(end_before - ROW // 2, chosen[0].first * ROW - 4000), chosen[0].first * ROW + ROW // 4
-            )
-            end = _boundary(sound, (chosen[-1].last + 1) * ROW, min(start_after, (chosen[-1].last + 1) * ROW + 4800))
+            end_before = spoken[place - 1].ends if place else 0
+            start_after = spoken[place + count].begins + ROW // 2 if place + count < len(spoken) else len(sound)
+            begins, ends = chosen[0].begins, chosen[-1].ends
+            start = _boundary(sound, max(end_before - ROW // 2, begins - 4000), begins + ROW // 4)
+            end = _boundary(sound, ends, min(start_after, ends + 4800))
             if end - start > 3200:
                 faded = sound[start:end].astype(np.float32)
                 ramp = np.linspace(0, 1, 80, dtype=np.float32)
