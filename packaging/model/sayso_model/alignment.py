@@ -20,14 +20,12 @@ from sayso.recognition.features import LogMel, LogMelSettings
 from sayso_model import shards
 from sayso_model.augmentation import RATE
 from sayso_model.export import averaged
-from sayso_model.loader import SPEECH, TAIL, usable
+from sayso_model.loader import ROW, SPEECH, TAIL, usable
 from sayso_model.network import SUBSAMPLING, Network
 from sayso_model.phones import INDEX, SYMBOLS, Speller
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.statistics import settings as feature_settings
 
-ROW = 160 * SUBSAMPLING
-"""Samples from row to row."""
 MOST_WAYS = 8
 LEAD = 8
 """Rows of digital silence put before a clip, so that the network hears it begin."""

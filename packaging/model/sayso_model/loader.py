@@ -31,7 +31,7 @@ TAUGHT = 128
 CENTRE = 440
 """Sample in the middle of what the network's first row speaks of: four frames of 25 ms, 10 ms apart."""
 ROW = 640
-"""Samples from row to row of the network."""
+"""Samples from row to row of the network: four frames."""
 LATE = 3
 """Rows by which a network that CTC has trained says a phone after the moment: there it is most like the teacher's."""
 
