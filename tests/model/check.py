@@ -19,7 +19,7 @@ from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.growth import grow
-from sayso_model.loader import LATE, TAUGHT, WARPS, Emphasis, Source
+from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
 from sayso_model.parcel import places
 from sayso_model.places import BUNDLE, SHARDS
@@ -209,7 +209,7 @@ def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
         assert batch.taught is not None
         loud = batch.frames.astype(np.float32).max(2)
         loud = loud.reshape(len(loud), -1, 4).mean(2)
-        for its, taught in zip(loud, batch.taught[:, LATE:, 0].astype(np.float32)):
+        for its, taught in zip(loud, batch.taught[:, LATENESS:, 0].astype(np.float32)):
             its = its[: len(taught)]
             sure = ~np.isnan(taught)
             right += int(((its > (its.max() + its.min()) / 2)[sure] == (taught > 0.5)[sure]).sum())

@@ -32,7 +32,7 @@ CENTRE = 440
 """Sample in the middle of what the network's first row speaks of: four frames of 25 ms, 10 ms apart."""
 ROW = 640
 """Samples from row to row of the network: four frames."""
-LATE = 3
+LATENESS = 3
 """Rows by which a network that CTC has trained says a phone after the moment: there it is most like the teacher's."""
 
 WEIGHTS = {
@@ -234,7 +234,7 @@ class Source:
 def _taught(said: Said, lead: int, count: int) -> npt.NDArray[np.float16]:
     """Given what is said and from which sample of the scene on, return what a teacher makes of it, row by row, [count,
     TAUGHT]; no number beside the words, and where there is no teacher."""
-    places = ROW * (np.arange(count) - LATE) + CENTRE - lead
+    places = ROW * (np.arange(count) - LATENESS) + CENTRE - lead
     found = np.full((count, TAUGHT), np.nan, np.float16)
     if said.course is not None:
         within = (places >= 0) & (places < len(said.sound))
