@@ -7,6 +7,7 @@ Run by tests/model/run, in an empty work folder. Needs no recordings.
 from __future__ import annotations
 
 import itertools
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from sayso_model.gpu.scenes import Stage
 from sayso_model.growth import grow
 from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
+from sayso_model.optimiser import Optimiser
 from sayso_model.parcel import places
 from sayso_model.places import BUNDLE, SHARDS
 from sayso_model.recovery import recovered
@@ -130,6 +132,32 @@ def a_network_that_computes_as_int8_learns_on_a_cpu() -> None:
     assert network.front[0].kernel.grad.abs().sum() > 0
 
 
+def a_training_that_was_cut_short_goes_on_as_if_it_had_not_been() -> None:
+    """With the momentum of both optimisers, which move every weight."""
+    torch.manual_seed(1)
+    first, beside = Network(NetworkSettings(width=24, front=16, delays=(2, 0))), torch.nn.Linear(24, 3)
+    frames = torch.randn(4, 160, 40)
+
+    def learn(network: Network, beside: torch.nn.Linear, optimiser: Optimiser) -> None:
+        optimiser.forget_gradients()
+        heard = network.body(frames)
+        (network.head(heard).log_softmax(2)[:, :, 1].mean() + beside(heard).square().mean()).backward()
+        optimiser.step(1e-3)
+
+    whole = Optimiser(first, beside.parameters(), 1e-3)
+    before = [weights.detach().clone() for weights in first.parameters()]
+    learn(first, beside, whole)
+    for name, (old, new) in zip(dict(first.named_parameters()), zip(before, first.parameters())):
+        assert bool((old != new).any()), name
+    second, aside = deepcopy(first), deepcopy(beside)
+    resumed = Optimiser(second, aside.parameters(), 1e-3)
+    resumed.restore(deepcopy(whole.state()))
+    learn(first, beside, whole)
+    learn(second, aside, resumed)
+    for one, other in zip(first.state_dict().values(), second.state_dict().values()):
+        assert torch.equal(one, other)
+
+
 def features_of_a_batch_are_those_of_a_stream() -> None:
     """Log-mel with warped vocal tracts, and MFCC; digital silence in the middle."""
     random = np.random.default_rng(2)
@@ -223,6 +251,7 @@ if __name__ == "__main__":
     for check in (
         a_network_grown_wider_and_deeper_hears_the_same_later,
         a_network_that_computes_as_int8_learns_on_a_cpu,
+        a_training_that_was_cut_short_goes_on_as_if_it_had_not_been,
         features_of_a_batch_are_those_of_a_stream,
         a_clip_is_played_faster_as_a_resampler_does,
         scenes_hold_what_was_said_where_it_is_said,

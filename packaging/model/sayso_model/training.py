@@ -24,6 +24,7 @@ from sayso_model.discriminative import PhoneBigram, denominator, phone_bigram
 from sayso_model.growth import grow
 from sayso_model.loader import SPEECH, TAUGHT, Batch, Emphasis, Loader
 from sayso_model.network import BLOCKS, Network, NetworkSettings, delays, macs_per_second, parameters
+from sayso_model.optimiser import Optimiser
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.scoring import errors, examples
 from sayso_model.statistics import settings as feature_settings
@@ -133,14 +134,14 @@ class Run:
             self.network.quantise()
         self.told = torch.nn.Linear(shape.width, TAUGHT).to(device)
         """Makes a teacher's rows of what the head hears; not shipped."""
-        learning = [*self.network.parameters(), *self.told.parameters()]  # always both, so that any run can go on
-        self.optimiser = torch.optim.AdamW(learning, lr=peak, weight_decay=0.01, fused=True)
+        # The layer beside it learns always, so that any run can go on.
+        self.optimiser = Optimiser(self.network, self.told.parameters(), peak)
         self.average = Averaged(self.network)
         if stored:
             self.network.load_state_dict(stored["network"])
             self.average.network.load_state_dict(stored["average"])
             self.average._steps = stored["step"]
-            self.optimiser.load_state_dict(stored["optimiser"])
+            self.optimiser.restore(stored["optimiser"])
             self.step, self.hours, self.progress = stored["step"], stored["hours"], stored.get("progress", 0.0)
             self.easy = stored.get("easy", True)
             self.told.load_state_dict(stored["told"])
@@ -162,7 +163,7 @@ class Run:
                 "network": self.network.state_dict(),
                 "average": self.average.network.state_dict(),
                 "told": self.told.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimiser": self.optimiser.state(),
                 "step": self.step,
                 "hours": self.hours,
                 "progress": self.progress,
@@ -174,8 +175,6 @@ class Run:
 
     def train(self, batch: Batch, progress: float) -> tuple[float, float]:
         """Given a batch, take a step and return the loss per phone, and how far it is from the teacher."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate(self.step, progress, self.peak)
         frames = torch.from_numpy(batch.frames).to(self.device, torch.float32)
         late = self.network.settings.look_ahead
         with torch.autocast(self.device.type, torch.bfloat16):
@@ -189,10 +188,10 @@ class Run:
             away = apart(told.float(), rows)
             # The teacher counts less and less: in the end what was said counts alone.
             whole = loss + self.taught * max(0.0, 1.0 - progress / TAUGHT_UNTIL) * away
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget_gradients()
         whole.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self.optimiser.step()
+        self.optimiser.step(rate(self.step, progress, self.peak))
         self.average.update(self.network)
         self.step += 1
         self.hours += batch.frames.shape[0] * batch.frames.shape[1] / 360_000
@@ -336,7 +335,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
                 speed = (run.hours - began) / (now - started) * 3600
                 line = (
                     f"{dt.datetime.now():%H:%M:%S}\t{run.step}\t{run.hours:.2f}\t{total / count:.4f}\t"
-                    f"{run.optimiser.param_groups[0]['lr']:.2e}\t{progress:.3f}\t{speed:.0f}\t{loader.waiting()}"
+                    f"{rate(run.step, progress, run.peak):.2e}\t{progress:.3f}\t{speed:.0f}\t{loader.waiting()}"
                     f"\t{away / count:.4f}"
                 )
                 print(line, file=log, flush=True)
