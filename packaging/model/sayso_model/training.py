@@ -281,6 +281,8 @@ def main() -> None:
         if sum(delays(options.look_ahead)) != options.look_ahead:
             parser.error(f"--look-ahead: no network looks {options.look_ahead} rows ahead")
         shape = replace(shape, delays=delays(options.look_ahead))
+    elif grown_from:
+        shape = replace(shape, delays=torch.load(grown_from, weights_only=False)["settings"]["delays"])
     run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised, options.taught)
     _follow(run, options)
 
