@@ -61,40 +61,54 @@ def phone_bigram() -> PhoneBigram:
 def passed(log_probs: Tensor, bigram: PhoneBigram, nothing: float) -> tuple[Tensor, Tensor]:
     """Given log-posteriors [rows, batch, outputs], blank first, and the chance that no phone comes at all, return
     ln Σ P(phones) e^score over all phone sequences and alignments, [batch], and its gradient, shaped as the first."""
-    every, apart = bigram.next, bigram.next.clone()
-    apart.fill_diagonal_(0.0)  # the same phone twice needs a blank between
+    # One matrix product a row: thousands of small steps cost what it takes to begin them, not what they compute.
+    first, turns, last = _states(bigram, nothing)
     probs = log_probs.exp()
-    phone, blank = probs[:, :, 1:], probs[:, :, :1]
-    rows, batch, _ = probs.shape
-    # Three kinds of state: in a phone, in a blank after one, in the blanks before the first.
-    inside, after = phone.new_zeros(rows, batch, len(every)), phone.new_zeros(rows, batch, len(every))
-    before = phone.new_zeros(rows, batch, 1)
-    scale = phone.new_zeros(rows, batch, 1)
-    now, rest, start = phone[0] * bigram.first, torch.zeros_like(phone[0]), blank[0]
+    rows, batch, outputs = probs.shape
+    phones = outputs - 1
+    said = torch.cat((probs[:, :, 1:], probs[:, :, :1].expand(-1, -1, phones + 1)), 2)
+    inside, scale = torch.empty_like(said), said.new_empty(rows, batch, 1)
+    reached = first.expand(batch, -1)
     for row in range(rows):
         if row:
-            fresh = now + now @ apart + rest @ every + start * bigram.first
-            now, rest, start = phone[row] * fresh, blank[row] * (now + rest), blank[row] * start
-        total = (now + rest).sum(1, keepdim=True) + start
-        now, rest, start = now / total, rest / total, start / total
-        inside[row], after[row], before[row], scale[row] = now, rest, start, total
-    end = ((now + rest) * bigram.last).sum(1, keepdim=True) + start * nothing
-    result = (scale.log().sum(0) + end.log()).squeeze(1)
+            reached = inside[row - 1] @ turns
+        now = reached * said[row]
+        torch.sum(now, 1, keepdim=True, out=scale[row])
+        torch.div(now, scale[row], out=inside[row])
+    end = inside[-1] @ last
+    result = scale.log().sum(0).squeeze(1) + end.log()
 
+    said.div_(scale)
+    outside = torch.empty_like(said)
+    outside[-1] = last / end[:, None]
+    back = turns.t().contiguous()
+    for row in range(rows - 1, 0, -1):
+        torch.mm(said[row] * outside[row], back, out=outside[row - 1])
+    inside.mul_(outside)
     gradient = torch.empty_like(probs)
-    to_now = (bigram.last / end).expand_as(now)
-    to_rest, to_start = to_now, nothing / end
-    for row in range(rows - 1, -1, -1):
-        gradient[row, :, 1:] = inside[row] * to_now
-        gradient[row, :, :1] = (after[row] * to_rest).sum(1, keepdim=True) + before[row] * to_start
-        if row:
-            spoken, silent = phone[row] * to_now / scale[row], blank[row] / scale[row]
-            to_start = (spoken * bigram.first).sum(1, keepdim=True) + silent * to_start
-            to_now, to_rest = (
-                spoken + spoken @ apart.t() + silent * to_rest,
-                spoken @ every.t() + silent * to_rest,
-            )
+    gradient[:, :, 1:] = inside[:, :, :phones]
+    torch.sum(inside[:, :, phones:], 2, keepdim=True, out=gradient[:, :, :1])
     return result, gradient
+
+
+def _states(bigram: PhoneBigram, nothing: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Given a bigram, return where a path begins, [states], how it goes on, [states, states], and with what
+    probability nothing more comes, [states].
+
+    The states are those in each phone, those in a blank after each, and the one in the blanks before the first.
+    """
+    phones = len(bigram.next)
+    turns = bigram.next.new_zeros(2 * phones + 1, 2 * phones + 1)
+    turns[:phones, :phones] = bigram.next
+    turns[:phones, :phones].fill_diagonal_(1.0)  # it lasts; the same phone twice needs a blank between
+    turns[:phones, phones : 2 * phones].fill_diagonal_(1.0)
+    turns[phones : 2 * phones, :phones] = bigram.next
+    turns[phones : 2 * phones, phones : 2 * phones].fill_diagonal_(1.0)
+    turns[-1, :phones] = bigram.first
+    turns[-1:, -1:].fill_(1.0)  # by the device itself, so that it can be recorded
+    begin = torch.cat((bigram.first, torch.zeros_like(bigram.first), torch.ones_like(bigram.first[:1])))
+    end = torch.cat((bigram.last, bigram.last, torch.full_like(bigram.last[:1], nothing)))
+    return begin, turns, end
 
 
 class Recorded:
