@@ -19,6 +19,8 @@ from sayso_model.discriminative import PhoneBigram, best_phones, denominator
 from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
+from sayso_model.gpu.taught import Taught
+from sayso_model.gpu.whisper import Encoder
 from sayso_model.growth import grow
 from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
@@ -28,6 +30,7 @@ from sayso_model.places import BUNDLE, SHARDS
 from sayso_model.recovery import recovered
 from sayso_model.rooms import LONGEST
 from sayso_model.scoring import collapsed
+from sayso_model.whisper import log_mel
 
 from sayso.recognition.bundle import load_bundle
 from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
@@ -158,6 +161,19 @@ def a_training_that_was_cut_short_goes_on_as_if_it_had_not_been() -> None:
         assert torch.equal(one, other)
 
 
+def gradients_that_are_no_numbers_move_nothing() -> None:
+    """But for what AdamW and Muon still have in mind, of which there is nothing yet."""
+    torch.manual_seed(1)
+    network = Network(NetworkSettings(width=24, front=16, delays=(2, 0)))
+    optimiser = Optimiser(network, (), 1e-3)
+    before = [weights.detach().clone() for weights in network.parameters()]
+    (network(torch.randn(2, 160, 40)).sum() * torch.inf).backward()
+    optimiser.spare(torch.tensor(False))
+    optimiser.step(1e-3)
+    for old, new in zip(before, network.parameters()):
+        assert float((old - new.detach()).abs().max()) <= 1e-4 * float(old.abs().max())  # weight decay
+
+
 def features_of_a_batch_are_those_of_a_stream() -> None:
     """Log-mel with warped vocal tracts, and MFCC; digital silence in the middle."""
     random = np.random.default_rng(2)
@@ -212,18 +228,36 @@ def _corpus_of_one_tone() -> None:
 
 
 def scenes_hold_what_was_said_where_it_is_said() -> None:
-    """Without noise, the tone is in the scene whole, and else nothing."""
+    """Without noise, the tone is in the scene whole, and else nothing; what a teacher makes of it lies there."""
     _corpus_of_one_tone()
     random = np.random.default_rng(4)
-    stage = Stage(Corpus(CPU, 1, random), _power, CPU, random, cleaner=True)
+    corpus = Corpus(CPU, 2, random)
+    stage = Stage(corpus, _power, CPU, random, Taught(corpus.clips, CPU))
     stage.see(Emphasis(longest=3.2, chances=UNDISTURBED))
-    scenes = next(stage(100.0))
-    assert scenes.cleaner is not None
-    assert scenes.frames.shape == scenes.cleaner.shape
-    assert scenes.frames.shape[1] % 4 == 0
-    for version in (scenes.frames, scenes.cleaner):
-        for length, power in zip(scenes.lengths.tolist(), version[:, :, 0]):
-            assert not length or 35 < int((power > 0.1 * power.max()).sum()) < 105
+    made = stage(100.0)
+    right = known = tones = 0
+    for _ in range(4):
+        scenes = next(made)
+        assert scenes.frames.shape[1] % 4 == 0
+        assert scenes.taught is not None
+        for length, power, taught in zip(scenes.lengths.tolist(), scenes.frames[:, :, 0], scenes.taught):
+            loud = power > 0.1 * power.max()
+            assert not length or 35 < int(loud.sum()) < 120
+            told = taught[LATENESS:, 0]
+            heard = loud.unflatten(0, (-1, 4)).float().mean(1)[: len(told)] > 0.5
+            sure = ~told.isnan()
+            right += int((heard == (told > 0.5))[sure].sum())
+            known += int(sure.sum())
+            tones += int((told[sure] > 0.5).sum())
+    assert 0.5 < tones / known < 0.95
+    assert right / known > 0.93, right / known
+
+
+def whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does() -> None:
+    """Whisper's log-mel of a sound, of both."""
+    sound = (np.random.default_rng(5).standard_normal(3 * 16_000) * 0.1).astype(np.float32)
+    found = Encoder({}, CPU).log_mels(torch.from_numpy(sound)[None])[0].numpy()
+    assert np.abs(found - log_mel(sound)).max() < 1e-4
 
 
 def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
@@ -255,6 +289,8 @@ if __name__ == "__main__":
         features_of_a_batch_are_those_of_a_stream,
         a_clip_is_played_faster_as_a_resampler_does,
         scenes_hold_what_was_said_where_it_is_said,
+        whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does,
+        gradients_that_are_no_numbers_move_nothing,
         what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
         a_network_made_to_look_further_ahead_hears_nearly_the_same,
         the_sum_over_all_phones_and_the_best_of_them_are_those_of_an_enumeration,

@@ -9,10 +9,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,21 +17,20 @@ from torch.nn import functional
 from sayso_model.discriminative import phone_bigram
 from sayso_model.evaluation import rate
 from sayso_model.learner import Learner
-from sayso_model.loader import WARPS, Emphasis, Loader
+from sayso_model.lessons import Lesson, Lessons, OnCpu, OnGpu
+from sayso_model.loader import Emphasis
 from sayso_model.network import SUBSAMPLING, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import RUNS
 from sayso_model.scoring import counts, examples
 from sayso_model.statistics import settings as feature_settings
-from sayso_model.training import EASY
+from sayso_model.training import EASY, EASY_STEPS
 
 SHAPES = (("dense", 160, 5), ("gated", 152, 5), ("separable", 256, 9), ("separable", 320, 9))
 """Block, width, kernel: about as many parameters, or about as many multiplications as memory lets through."""
 PEAK = 3e-3
-EASY_STEPS = 300
-"""Steps at the beginning with short and mostly clean clips only."""
 SEED = 3
-GPU_BATCH, GPU_SPEEDS, GPU_MASKED = 800.0, 2, 0.5
-"""On a GPU: seconds of sound in a batch, speeds that each clip is held at, share of clips with masks."""
+GPU_BATCH, GPU_SPEEDS = 800.0, 2
+"""On a GPU: seconds of sound in a batch, speeds that each clip is held at."""
 DEV = {
     "clean": ("dev-librispeech-test-clean", None),
     "10 dB": ("dev-librispeech-test-clean", 10.0),
@@ -43,51 +39,12 @@ DEV = {
 FOLDER = RUNS / "comparison"
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """A batch on the device where it is learnt from; lengths and labels back to back."""
-
-    frames: Tensor
-    labels: Tensor
-    lengths: Tensor
-    hours: float
-
-
-def lessons(device: torch.device, steps: int) -> Iterator[Lesson]:
-    """Given how many steps were taken before, yield batches without end: easy ones first."""
+def _lessons(device: torch.device, steps: int) -> Lessons:
+    """Given how many steps were taken before, return what comes then."""
+    phase = EASY if steps < EASY_STEPS else Emphasis()
     if device.type == "cuda":
-        yield from _made_on_gpu(device, steps)
-    for emphasis, end in ((EASY, EASY_STEPS), (Emphasis(), 1 << 60)):
-        if steps >= end:
-            continue
-        loader = Loader(1, SEED + steps, feature_settings(), emphasis)
-        while steps < end:
-            batch = loader.next()
-            clips, frames, _ = batch.frames.shape
-            yield Lesson(
-                torch.from_numpy(batch.frames).float(),
-                torch.from_numpy(batch.targets),
-                torch.from_numpy(batch.lengths),
-                clips * frames / 360_000,
-            )
-            steps += 1
-        loader.close()
-
-
-def _made_on_gpu(device: torch.device, steps: int) -> Iterator[Lesson]:
-    from sayso_model.gpu.corpus import Corpus  # here, because a CPU has no use for it
-    from sayso_model.gpu.features import LogMels
-    from sayso_model.gpu.scenes import Stage, masked
-
-    random = np.random.default_rng(SEED + steps)
-    stage = Stage(Corpus(device, GPU_SPEEDS, random), LogMels(feature_settings(), WARPS, device), device, random)
-    stage.see(EASY if steps < EASY_STEPS else Emphasis())
-    for scenes in stage(GPU_BATCH):
-        frames = masked(scenes.frames, random, GPU_MASKED)
-        yield Lesson(frames, scenes.labels.to(device), scenes.lengths, scenes.hours)
-        steps += 1
-        if steps == EASY_STEPS:
-            stage.see(Emphasis())
+        return OnGpu(device, SEED + steps, feature_settings(), phase, GPU_SPEEDS, seconds=GPU_BATCH)
+    return OnCpu(1, SEED + steps, feature_settings(), phase)
 
 
 def loss_of(learner: Learner, lesson: Lesson) -> Tensor:
@@ -122,9 +79,9 @@ def train(planned: float) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     saved = reported = time.time()
     count, totals = 0, torch.zeros(len(learners), device=device)
-    for lesson in lessons(device, steps):
-        if hours >= planned:
-            break
+    lessons = _lessons(device, steps)
+    while hours < planned:
+        lesson = lessons.next()
         for number, learner in enumerate(learners):
             begun = time.process_time()
             learner.network.train()
@@ -134,6 +91,8 @@ def train(planned: float) -> None:
             totals[number] += loss.detach()
             spent[number] += time.process_time() - begun
         steps, hours, count = steps + 1, hours + lesson.hours, count + 1
+        if steps == EASY_STEPS:
+            lessons.see(Emphasis())
         if time.time() - reported > 20:
             losses = "\t".join(f"{loss:.3f}" for loss in (totals / count).tolist())
             print(f"{dt.datetime.now():%H:%M:%S}\t{steps}\t{hours:.1f}\t{losses}", flush=True)
@@ -141,6 +100,7 @@ def train(planned: float) -> None:
         if time.time() - saved > 180:
             _save(learners, steps, hours, spent)
             saved = time.time()
+    lessons.close()
     _save(learners, steps, hours, spent)
 
 

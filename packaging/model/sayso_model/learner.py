@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sayso_model.network import Network
-from sayso_model.training import rate
+from sayso_model.run import rate
 
 EMA = 0.998
 """Of the average: trainings side by side are short ones."""

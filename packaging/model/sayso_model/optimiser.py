@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import AdamW, Muon
+
+from sayso_model.network import Convolution
 
 WEIGHT_DECAY = 0.01
 
@@ -21,8 +24,9 @@ class Optimiser:
 
     def __init__(self, network: nn.Module, beside: Iterable[nn.Parameter], rate: float) -> None:
         """Given a network, parameters that are no part of it, and a learning rate, make both optimisers."""
-        kernels = [weights for name, weights in network.named_parameters() if name.endswith("kernel")]
-        rest = [weights for name, weights in network.named_parameters() if not name.endswith("kernel")]
+        kernels = [module.kernel for module in network.modules() if isinstance(module, Convolution)]
+        known = {id(weights) for weights in kernels}
+        rest = [weights for weights in network.parameters() if id(weights) not in known]
         self._parts: dict[str, AdamW | Muon] = {
             "kernels": Muon(kernels, lr=rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw"),
             "rest": AdamW([*rest, *beside], lr=rate, weight_decay=WEIGHT_DECAY, fused=True),
@@ -32,6 +36,14 @@ class Optimiser:
         """Make all gradients nothing."""
         for part in self._parts.values():
             part.zero_grad(set_to_none=True)
+
+    def spare(self, sound: torch.Tensor) -> None:
+        """Given whether the gradients are numbers, as a tensor, make all of them nothing where they are not, without
+        asking the device."""
+        for part in self._parts.values():
+            for weights in part.param_groups[0]["params"]:
+                if weights.grad is not None:
+                    weights.grad = torch.where(sound, weights.grad, 0.0)
 
     def step(self, rate: float) -> None:
         """Given the learning rate, move all weights against their gradients."""

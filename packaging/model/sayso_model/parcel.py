@@ -11,6 +11,7 @@ import argparse
 import gzip
 import math
 import shutil
+import subprocess
 from collections.abc import Iterator
 from multiprocessing import Pool
 from pathlib import Path
@@ -22,14 +23,17 @@ import torch
 
 from sayso_model import shards
 from sayso_model.decode import decode
+from sayso_model.gpu.whisper import ENCODER, weights
 from sayso_model.loader import usable
 from sayso_model.phones import Speller
-from sayso_model.places import RUNS, SHARDS, SPEECH
+from sayso_model.places import RUNS, SHARDS, SPEECH, WORK
 from sayso_model.statistics import PATH as FEATURES
+from sayso_model.teacher import TELLING
+from sayso_model.whisper import model
 
 KINDS = ("train-", "synthetic-", "noise-")
-QUALITY = 0.97
-"""libsndfile's compression level for the synthetic voices: about 13 kbit/s."""
+CODED = ("-c:a", "libopus", "-b:a", "14k", "-compression_level", "3")
+"""ffmpeg's arguments for the synthetic voices; at its least effort it is several times faster."""
 FADE = 80
 """Samples at each end of a phrase that are faded, see alignment.py."""
 
@@ -67,18 +71,21 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
             yield where
     stored = torch.load(RUNS / run / "last.pt", map_location="cpu", weights_only=False)
     halves = {name: value.half() if value.is_floating_point() else value for name, value in stored["average"].items()}
-    torch.save({"settings": stored["settings"], "average": halves}, work / f"{run}.pt")
+    torch.save({"settings": stored["settings"], "average": halves, "told": stored.get("told")}, work / f"{run}.pt")
     yield work / f"{run}.pt"
     yield SHARDS / "rooms.npz"
     yield FEATURES
     yield SPEECH / "noise.tar"
     yield SPEECH / "noise.tsv"
+    if TELLING.exists():
+        yield TELLING
+        encoder = {name: value.half() for name, value in weights(model() / "model.bin").items()}
+        torch.save(encoder, work / ENCODER.name)
+        yield work / ENCODER.name
     for shard in shards.names(SHARDS, "synthetic-"):
         coded = work / f"{shard}.opus"
-        pcm = np.fromfile(SHARDS / f"{shard}.pcm", dtype="<i2")
-        with soundfile.SoundFile(coded, "w", 16_000, 1, "OPUS", format="OGG", compression_level=QUALITY) as file:
-            for start in range(0, len(pcm), 1 << 20):  # libsndfile's encoder overruns its stack on long blocks
-                file.write(pcm[start : start + (1 << 20)])
+        raw = ("-f", "s16le", "-ar", "16000", "-ac", "1", "-i", str(SHARDS / f"{shard}.pcm"))
+        subprocess.run(("ffmpeg", "-loglevel", "error", *raw, *CODED, str(coded)), check=True)
         yield coded
     yield SPEECH / "train.tar"
     yield SPEECH / "train.tsv"
@@ -139,8 +146,11 @@ def unpack(folder: Path, target: Path, only_synthetic: bool) -> None:
     shutil.copy(target / "rooms.npz", SHARDS / "rooms.npz")
     shutil.copy(target / FEATURES.name, FEATURES)
     for stored in target.glob("*.pt"):
-        (RUNS / stored.stem).mkdir(parents=True, exist_ok=True)
-        shutil.copy(stored, RUNS / stored.stem / "last.pt")
+        if stored.name in (TELLING.name, ENCODER.name):
+            shutil.copy(stored, WORK / stored.name)
+        else:
+            (RUNS / stored.stem).mkdir(parents=True, exist_ok=True)
+            shutil.copy(stored, RUNS / stored.stem / "last.pt")
     decode("noise", target, SHARDS)
     if not only_synthetic:
         decode("train", target, SHARDS)

@@ -2,7 +2,7 @@
 
 Rule of this file: a bottleneck and a few convolutions behind it learn phones from Whisper's rows, by CTC. The
 bottleneck is linear, so it keeps what Whisper knows of every moment, and not only of those at which a phone comes out.
-Its outputs, made white, lie beside the shard as Whisper's do.
+Its outputs, made white, lie beside the shard as Whisper's do, and what makes them of Whisper's in a file of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional
 from sayso_model import rows, shards, whisper
 from sayso_model.loader import TAUGHT, labelled, usable
 from sayso_model.phones import SYMBOLS, Speller
-from sayso_model.places import SHARDS
+from sayso_model.places import SHARDS, WORK
 from sayso_model.scoring import collapsed, distance
 
 HIDDEN = 256
@@ -30,6 +30,8 @@ EPOCHS = 2
 """Few, so that it knows what it was taught with no better than other speech."""
 TRIED = 100
 """Clips of each shard on which it is tried."""
+TELLING = WORK / "telling.pt"
+"""What makes its outputs of Whisper's rows, for a machine that hears them itself."""
 
 
 class Teacher(nn.Module):
@@ -140,28 +142,45 @@ def wrong(teacher: Teacher, lessons: list[Lesson]) -> float:
     return errors / total
 
 
+@dataclass(frozen=True)
+class Telling:
+    """Makes of Whisper's rows what is taught: the bottleneck's outputs, white."""
+
+    matrix: Tensor
+    """[WIDTH, TAUGHT]."""
+    offset: Tensor
+    """[TAUGHT]."""
+
+    def __call__(self, heard: Tensor) -> Tensor:
+        """Given Whisper's rows [..., WIDTH], return [..., TAUGHT]."""
+        return functional.layer_norm(heard, heard.shape[-1:]) @ self.matrix - self.offset
+
+    def to(self, device: torch.device) -> Telling:
+        """Return the same on a device."""
+        return Telling(self.matrix.to(device), self.offset.to(device))
+
+
 @torch.no_grad()
-def whitening(teacher: Teacher, lessons: list[Lesson]) -> tuple[Tensor, Tensor]:
-    """Given lessons, return the mean [TAUGHT] and the factor [TAUGHT, TAUGHT] that make its outputs white."""
+def telling(teacher: Teacher, lessons: list[Lesson]) -> Telling:
+    """Given a teacher and lessons, return what makes its outputs of Whisper's rows, and makes them white."""
     total, square, count = torch.zeros(TAUGHT), torch.zeros(TAUGHT, TAUGHT), 0
     for one in lessons[:: max(1, len(lessons) // 1500)]:
         told = teacher.told(torch.from_numpy(one.rows.astype(np.float32)))
         total, square, count = total + told.sum(0), square + told.t() @ told, count + len(told)
     mean = total / count
     values, vectors = torch.linalg.eigh((square / count - mean[:, None] * mean).double())
-    return mean, (vectors / torch.sqrt(values)).float()
+    white = (vectors / torch.sqrt(values)).float()
+    return Telling(teacher.bottleneck.weight.t() @ white, mean @ white)
 
 
-@torch.no_grad()
-def teach(teacher: Teacher, white: tuple[Tensor, Tensor], shard: str) -> None:
+def teach(tell: Telling, shard: str) -> None:
     """Given a shard that was heard, write what is taught of it."""
     heard, target = rows.mapped(shard, whisper.HEARD, whisper.WIDTH), rows.path(shard, "taught")
     part = target.with_name(f"{target.name}.part")
-    mean, factor = white
     with part.open("wb") as file:
         for start in range(0, len(heard), 100_000):
-            told = teacher.told(torch.from_numpy(heard[start : start + 100_000].astype(np.float32)))
-            file.write(((told - mean) @ factor).numpy().astype(np.float16).tobytes())
+            told = tell(torch.from_numpy(heard[start : start + 100_000].astype(np.float32)))
+            file.write(told.numpy().astype(np.float16).tobytes())
     part.rename(target)
 
 
@@ -178,9 +197,10 @@ def main() -> None:
     for name in (*names, *whisper.TRIED_ON):
         its = _lessons([name])[:TRIED]
         print(f"{name}: {100 * wrong(teacher, its):.1f} % of phones wrong in {len(its)} clips", flush=True)
-    white = whitening(teacher, lessons)
+    tell = telling(teacher, lessons)
+    torch.save({"matrix": tell.matrix, "offset": tell.offset}, TELLING)
     for name in names:
-        teach(teacher, white, name)
+        teach(tell, name)
 
 
 if __name__ == "__main__":

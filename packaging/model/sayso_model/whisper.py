@@ -37,7 +37,7 @@ TOGETHER = 40.0
 
 
 @cache
-def _mel_filters() -> npt.NDArray[np.float32]:
+def mel_filters() -> npt.NDArray[np.float32]:
     """Return [bands, FFT / 2 + 1] of Slaney's mel scale (Auditory Toolbox 1998), each of unit area."""
     # linear below 1 kHz, 66⅔ Hz a mel; then 27 mels for each factor of 6.4
     linear, knee, step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
@@ -57,12 +57,12 @@ def log_mel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP][: len(samples) // HOP]
     window = np.hanning(FFT + 1)[:-1].astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2
-    logs = np.log10(np.maximum(_mel_filters() @ power.T, 1e-10))
+    logs = np.log10(np.maximum(mel_filters() @ power.T, 1e-10))
     scaled: npt.NDArray[np.float32] = (np.maximum(logs, logs.max() - 8.0) + 4.0) / 4.0
     return scaled
 
 
-def _model() -> Path:
+def model() -> Path:
     """Return the folder of the model, its halves put together."""
     import importlib.resources as resources
 
@@ -91,27 +91,33 @@ class Encoder:
 
         self._storage: Any = ctranslate2.StorageView
         self._whisper: Any = ctranslate2.models.Whisper(
-            str(_model()), device="cpu", compute_type="int8", intra_threads=1
+            str(model()), device="cpu", compute_type="int8", intra_threads=1
         )
 
     def __call__(self, clips: Sequence[npt.NDArray[np.float32]]) -> list[rows.Rows]:
         """Given sounds, return float16 [samples / rows.ROW, WIDTH] of each; silence follows the shorter ones."""
-        longest = -(-max(map(len, clips)) // (2 * rows.ROW)) * 2 * rows.ROW
+        longest = whole(max(map(len, clips)))
         mels = np.stack([log_mel(np.pad(clip, (0, longest - len(clip)))) for clip in clips])
         found = np.array(self._whisper.encode(self._storage.from_array(np.ascontiguousarray(mels)), to_cpu=True))
         return [one[: len(clip) // rows.ROW].astype(np.float16) for one, clip in zip(found, clips)]
 
 
-def groups(clips: Sequence[shards.Clip]) -> Iterator[list[int]]:
-    """Given clips, return the places of those to train on, such of like lengths together."""
+def alike(lengths: Sequence[int], most: float) -> Iterator[list[int]]:
+    """Given lengths in samples and how many samples are encoded at once, return the places of all, such of like lengths
+    together."""
     group: list[int] = []
-    for place in sorted(filter(lambda one: usable(clips[one]), range(len(clips))), key=lambda one: clips[one].length):
-        if group and (len(group) + 1) * clips[place].length > TOGETHER * RATE:
+    for place in np.argsort(lengths, kind="stable").tolist():
+        if group and (len(group) + 1) * lengths[place] > most:
             yield group
             group = []
         group.append(place)
     if group:
         yield group
+
+
+def whole(length: int) -> int:
+    """Given samples, return how many are encoded: silence follows them, up to a whole pair of rows."""
+    return -(-length // (2 * rows.ROW)) * 2 * rows.ROW
 
 
 def hear(encoder: Encoder, shard: str) -> str:
@@ -123,8 +129,10 @@ def hear(encoder: Encoder, shard: str) -> str:
     target = rows.path(shard, HEARD)
     part = target.with_name(f"{target.name}.part")
     made = np.memmap(part, np.float16, "w+", shape=(int(starts[-1]), WIDTH))
-    for group in groups(clips):
-        for place, heard in zip(group, encoder([sound(np.asarray(samples(clips[place]))) for place in group])):
+    known = [place for place, clip in enumerate(clips) if usable(clip)]
+    for group in alike([clips[place].length for place in known], TOGETHER * RATE):
+        together = [known[place] for place in group]
+        for place, heard in zip(together, encoder([sound(np.asarray(samples(clips[place]))) for place in together])):
             made[starts[place] : starts[place + 1]] = heard
     made.flush()
     part.rename(target)

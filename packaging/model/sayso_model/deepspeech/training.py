@@ -24,8 +24,8 @@ from sayso_model.deepspeech.shape import STEP, Shape
 from sayso_model.deepspeech.stage import LetterStage
 from sayso_model.loader import Batch, Emphasis, usable
 from sayso_model.places import SHARDS, WORK
+from sayso_model.run import rate
 from sayso_model.scoring import distance
-from sayso_model.training import rate
 
 FOLDER = WORK / "deepspeech"
 PEAK = 1e-3

@@ -7,7 +7,7 @@ Rule of this file: what is drawn is what loader.py draws, by the same constants;
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from torch import Tensor
 
 from sayso_model import shards
 from sayso_model.augmentation import RATE
-from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, usable
+from sayso_model.gpu.draw import Draw
+from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, Emphasis, usable
 from sayso_model.phones import INDEX
 from sayso_model.places import SHARDS
 
@@ -25,21 +26,6 @@ SPEEDS = (1.0, 0.88, 1.14, 0.94, 1.07)
 TAPS = 16
 CHUNK = 1 << 23
 FRAME = 160
-
-
-@dataclass(frozen=True)
-class Draw:
-    """What a batch is made of, one value a clip."""
-
-    clip: npt.NDArray[np.int64]
-    """Number of the clip; -1: nobody speaks."""
-    start: npt.NDArray[np.int64]
-    """First sample, among all."""
-    length: npt.NDArray[np.int64]
-    lead: npt.NDArray[np.int64]
-    """Samples of the scene before it."""
-    total: int
-    """Samples of the scene, its tail left out."""
 
 
 def faster(sound: Tensor, factor: float, out: Tensor) -> None:
@@ -72,6 +58,8 @@ class Corpus:
         self._random = random
         parts: list[npt.NDArray[np.int16]] = []
         offsets, lengths, weights = [], [], []
+        self.clips: list[shards.Clip] = []
+        """Those that are drawn from."""
         self.labels: list[npt.NDArray[np.int64]] = []
         self.voices: list[int] = []
         """Numbers of the clips whose speakers may babble."""
@@ -84,6 +72,7 @@ class Corpus:
                 if usable(clip) and clip.key in said:
                     if "librispeech" in name or "commonvoice" in name:
                         self.voices.append(len(offsets))
+                    self.clips.append(clip)
                     offsets.append(base + clip.offset)
                     lengths.append(clip.length)
                     weights.append(weight)
@@ -103,11 +92,19 @@ class Corpus:
         for first, last, speed in zip(self._base, self._base[1:], self._speeds):
             faster(whole, float(speed), self.samples[first:last])
         self._offsets, self._lengths = np.array(offsets), np.array(lengths)
-        self._chance = np.cumsum(weights) / np.sum(weights)
+        self._weights = np.array(weights)
+        self.see(Emphasis())
         self._heard = self._bounds(whole)
-        self.longest = SECONDS[-1]
-        """Longest scene that is drawn [s]."""
-        self._waiting: dict[float, list[tuple[npt.NDArray[np.int64], ...]]] = {length: [] for length in SECONDS}
+        self._waiting: dict[float, list[tuple[npt.NDArray[Any], ...]]] = {length: [] for length in SECONDS}
+
+    def see(self, emphasis: Emphasis) -> None:
+        """From now on, draw what a phase of the training shall see."""
+        self._longest = emphasis.longest
+        factors = np.ones(len(self.clips))
+        for begin, factor in emphasis.weights:
+            factors[[clip.shard.startswith(begin) for clip in self.clips]] *= factor
+        self._chance = np.cumsum(self._weights * factors)
+        self._chance /= self._chance[-1]
 
     def _bounds(self, whole: Tensor) -> npt.NDArray[np.int64]:
         """Return where each clip is first and last heard, in samples from its beginning, [clips, 2]."""
@@ -154,8 +151,9 @@ class Corpus:
         first = np.where(random.random(count) < 0.75, sooner, first)
         broken = random.random(count) < BROKEN_IN
         first += np.where(broken, (np.minimum(0.15 * RATE, (last - first) / 8) * random.random(count)), 0).astype(int)
-        start = ((self._offsets[clip] + first) / self._speeds[speed]).astype(np.int64) + self._base[speed]
-        length = ((last - first) / self._speeds[speed]).astype(np.int64)
+        speeds = self._speeds[speed]
+        start = ((self._offsets[clip] + first) / speeds).astype(np.int64) + self._base[speed]
+        length = ((last - first) / speeds).astype(np.int64)
         nobody = random.random(count) < NOISE_ONLY
         clip, length = np.where(nobody, -1, clip), np.where(nobody, 0, length)
         about = random.choice((0.08, 0.45, 1.2, 2.8), p=(0.12, 0.58, 0.25, 0.05), size=count)
@@ -169,5 +167,5 @@ class Corpus:
         lead = np.where(random.random(count) < 0.3, random.uniform(lead, np.maximum(free, lead)).astype(np.int64), lead)
         lead = np.where(broken, 0, lead)
         for place, seconds in enumerate(SECONDS):
-            chosen = np.flatnonzero((scene == place) & (free >= 0) & (seconds <= self.longest))
-            self._waiting[seconds].append((clip[chosen], start[chosen], length[chosen], lead[chosen]))
+            chosen = np.flatnonzero((scene == place) & (free >= 0) & (seconds <= self._longest))
+            self._waiting[seconds].append(tuple(its[chosen] for its in (clip, start, length, lead, first, speeds)))

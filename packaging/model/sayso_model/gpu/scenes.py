@@ -19,14 +19,14 @@ from torch import Tensor
 
 from sayso_model import rooms, shards
 from sayso_model.augmentation import RATE, Augmenter
-from sayso_model.gpu.corpus import Corpus, Draw
+from sayso_model.gpu.corpus import Corpus
+from sayso_model.gpu.draw import Draw
+from sayso_model.gpu.taught import Taught
 from sayso_model.loader import WARPS, Emphasis, noises, weight
 from sayso_model.places import SHARDS
 
 TAIL = 0.64
-"""What follows a scene [s]: the teacher's look-ahead and the window's overlap."""
-CLEANER_DB = 12.0
-"""By how much the noise of a scene's second version is lower; it is also without the room and the bad microphone."""
+"""What follows a scene [s]: the longest look-ahead and the window's overlap."""
 BANK_SECONDS, BANK_PIECES = 20, 32
 MOST_VOICES = 8
 LONGEST_EVENT = int(0.7 * RATE)
@@ -40,13 +40,13 @@ class Scenes:
 
     frames: Tensor
     """Features, float32 [clips, frames, bands]."""
-    cleaner: Tensor | None
-    """Those of the same words with less noise and no room, if asked for."""
     labels: Tensor
     """All labels back to back, on the host."""
     lengths: Tensor
     """Labels of each clip, on the host."""
     hours: float
+    taught: Tensor | None
+    """What a teacher makes of each row of the network, float32 [clips, frames / 4, TAUGHT], if asked for."""
 
 
 def _piece(task: tuple[str, int]) -> npt.NDArray[np.int16]:
@@ -74,10 +74,10 @@ class Stage:
         features: Features,
         device: torch.device,
         random: np.random.Generator,
-        cleaner: bool = False,
+        taught: Taught | None = None,
     ) -> None:
         self.corpus, self._features, self._device = corpus, features, device
-        self._random, self._cleaner = random, cleaner
+        self._random, self._taught = random, taught
         self.see(Emphasis())
         recorded, samples = noises(), shards.Samples(SHARDS)
         sounds = [np.asarray(samples(clip)) for clip in recorded]
@@ -98,8 +98,9 @@ class Stage:
             self._rooms[place, : len(room)] = torch.from_numpy(room).to(device)
 
     def see(self, emphasis: Emphasis) -> None:
-        """From now on, make what a phase of the training shall see; its weights and masks are left to others."""
-        self.chances, self.corpus.longest = emphasis.chances, emphasis.longest
+        """From now on, make what a phase of the training shall see; its masks are left to others."""
+        self.chances = emphasis.chances
+        self.corpus.see(emphasis)
 
     def __call__(self, seconds: float) -> Iterator[Scenes]:
         """Given how much sound a batch holds, return batches without end."""
@@ -126,21 +127,17 @@ class Stage:
         self._happenings(dry, speech, draw)
         scene = self._in_rooms(dry, speech, np.flatnonzero(random.random(count) < self.chances.room))
         noise = self._noises(count, total) * speech
-        heard = self._defects(scene + noise)
-        if self._cleaner:
-            heard = torch.cat((heard, dry + noise * 10.0 ** (-CLEANER_DB / 20)))
-        finished = self._finished(heard, speech, draw.total)
+        finished = self._finished(self._defects(scene + noise), speech, draw.total)
         warp = np.where(random.random(count) < 0.6, random.integers(len(WARPS), size=count), len(WARPS) // 2)
-        times = 2 if self._cleaner else 1
-        frames = self._features(finished, torch.from_numpy(np.tile(warp, times)).to(self._device))
+        frames = self._features(finished, torch.from_numpy(warp).to(self._device))
         frames = frames[:, : frames.shape[1] // 4 * 4]
         labels = [self.corpus.labels[number] if number >= 0 else np.zeros(0, np.int64) for number in draw.clip.tolist()]
         return Scenes(
-            frames[:count],
-            frames[count:] if self._cleaner else None,
+            frames,
             torch.from_numpy(np.concatenate(labels)),
             torch.tensor([len(one) for one in labels]),
             count * total / RATE / 3600,
+            self._taught(draw, frames.shape[1] // 4) if self._taught else None,
         )
 
     def _stretches(self, which: npt.NDArray[np.int64], length: int) -> Tensor:
@@ -260,17 +257,16 @@ class Stage:
         return scene
 
     def _finished(self, scene: Tensor, speech: Tensor, length: int) -> Tensor:
-        """Given scenes (and perhaps their other versions after them), return int16 values at some loudness."""
-        random, times = self._random, len(scene) // len(speech)
-        count = len(speech)
+        """Given scenes, return int16 values at some loudness."""
+        random, count = self._random, len(speech)
         decibels = np.where(
             random.random(count) < self.chances.clip, random.uniform(-10.0, 0.0, count), random.uniform(-44, -12, count)
         )
-        scene = scene * (self._on(10.0 ** (decibels / 20.0)) / speech).repeat(times, 1)
-        over = self._on(random.random(count) < 0.6, torch.bool).repeat(times, 1)
+        scene = scene * (self._on(10.0 ** (decibels / 20.0)) / speech)
+        over = self._on(random.random(count) < 0.6, torch.bool)
         after = torch.arange(scene.shape[1], device=self._device) >= length
         scene = scene.masked_fill(over & after, 0.0)
-        gated = self._on(random.random(count) < 0.04, torch.bool).repeat(times, 1)
+        gated = self._on(random.random(count) < 0.04, torch.bool)
         quiet = scene.abs() < 2e-3 * scene.abs().amax(1, keepdim=True)
         scene = scene.masked_fill(gated & quiet, 0.0)
         return (scene * 32768.0).round().clamp(-32768, 32767)
@@ -290,5 +286,5 @@ def masked(frames: Tensor, random: np.random.Generator, share: float) -> Tensor:
         begin, end = torch.from_numpy(start).to(device)[..., None], torch.from_numpy(stop).to(device)[..., None]
         return ((place >= begin) & (place < end)).any(1)
 
-    hidden = runs(2, 8, bands)[:, None, :] | runs(1 + length // 150, 14, length)[:, :, None]
+    hidden = runs(2, 6, bands)[:, None, :] | runs(1 + length // 300, 12, length)[:, :, None]
     return frames.masked_fill(hidden, 0.0)
