@@ -25,7 +25,7 @@ class Chances:
     """How often each change is made, and how far it goes."""
 
     speed: float = 0.7
-    room: float = 0.42
+    room: float = 0.5
     noise: float = 0.7
     quietest_db: float = 0.0
     loudest_db: float = 30.0

@@ -15,7 +15,7 @@ from scipy import signal
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE
 from sayso_model import shards
 from sayso_model.places import SHARDS
-from sayso_model.rooms import aligned
+from sayso_model.rooms import response
 
 Sound = npt.NDArray[np.int16]
 
@@ -71,23 +71,13 @@ def last_speech(clip: Sound) -> int:
     return (int(heard[-1]) + 1) * FRAME_SAMPLES if len(heard) else len(clip)
 
 
-def _echo(decay: float, chance: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Given the time in which sound falls by 60 dB [s], return a response of a living room (image sources)."""
-    import pyroomacoustics
-
-    absorption, order = pyroomacoustics.inverse_sabine(decay, ROOM)
-    room = pyroomacoustics.ShoeBox(
-        ROOM, fs=SAMPLE_RATE, materials=pyroomacoustics.Material(absorption), max_order=min(order, 15)
-    )
-    microphone = np.array([chance.uniform(0.3, 1.0), chance.uniform(0.5, 3.5), chance.uniform(0.8, 1.4)])
+def _echo(rt60: float, chance: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Given the time in which sound falls by 60 dB [s], return a response of a living room."""
+    microphone = (chance.uniform(0.3, 1.0), chance.uniform(0.5, 3.5), chance.uniform(0.8, 1.4))
     while True:
-        mouth = np.array([chance.uniform(0.5, 5.0), chance.uniform(0.5, 3.7), chance.uniform(1.2, 1.8)])
-        if 1.0 <= np.linalg.norm(mouth - microphone) <= 4.0:
-            break
-    room.add_source(mouth)
-    room.add_microphone(microphone)
-    room.compute_rir()
-    return aligned(np.asarray(room.rir[0][0], np.float32))
+        mouth = (chance.uniform(0.5, 5.0), chance.uniform(0.5, 3.7), chance.uniform(1.2, 1.8))
+        if 1.0 <= np.linalg.norm(np.subtract(mouth, microphone)) <= 4.0:
+            return response(chance, ROOM, rt60, mouth, microphone)
 
 
 def _noises() -> dict[str, Sound]:

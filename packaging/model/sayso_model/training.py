@@ -29,7 +29,7 @@ EASY_STEPS = 300
 EASY = Emphasis(longest=3.5, chances=Chances(noise=0.25, room=0.1, quietest_db=12.0))
 LATE = 0.55
 """Progress from which the noise is eased a little: below 2 dB there is hardly anything to learn."""
-EASED = Chances(noise=0.66, room=0.40, quietest_db=2.0)
+EASED = Chances(noise=0.66, room=0.48, quietest_db=2.0)
 SPEEDS = 5
 """At which a GPU holds each clip."""
 MEASURED = 45.0
