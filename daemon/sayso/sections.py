@@ -170,7 +170,7 @@ class DecoderConfig(_Section):
     """How widely the recogniser searches; wider is slower."""
 
     beam: float = Field(
-        default=16.0, ge=4, le=40, description="paths this much dearer than the best are dropped [nats]"
+        default=20.0, ge=4, le=40, description="paths this much dearer than the best are dropped [nats]"
     )
     max_active: int = Field(default=3000, ge=100, le=100_000, description="paths followed at the same time, at most")
     alternatives: int = Field(default=3, ge=0, le=10, description="alternatives that an event lists, at most")

@@ -40,7 +40,7 @@ class DecoderSettings:
     prior_weight: float = 1.0
     """Power of the prior that is divided out, 0 to 1."""
     acoustic_scale: float = 1.0
-    beam: float = 16.0
+    beam: float = 20.0
     """Paths this much dearer than the best are dropped [nats]."""
     max_active: int = 3000
     """Paths kept at most, for bounded time in noise."""
