@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import RATE, Sound, joined, quiet, recording, synthesised
+from recordings import RATE, Sound, joined, recording, synthesised
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, parse_config
@@ -47,10 +47,13 @@ def _among(noise: Sound, said: Sound, decibels: float) -> Sound:
 
 @pytest.mark.parametrize("name", ["cancel_timer", "whats_the_weather", "whats_the_temperature", "next"])
 def test_in_noise_that_was_there_before_a_command_is_decided_soon_after_it(model: Model, name: str) -> None:
-    said = recording(name)
-    [command] = _commands(SENTENCES, model, _among(quiet(10.0), said, 12))
-    assert command.text.replace("'", "").replace(" ", "_") == name
-    assert command.decided - (2 * RATE + len(said)) < 0.65 * RATE
+    said, after = recording(name), []
+    for seed in range(7):  # a phone comes out a row sooner or later, as the noise has it
+        noise = np.random.default_rng(seed).normal(0, 20, 10 * RATE).astype(np.int16)
+        [command] = _commands(SENTENCES, model, _among(noise, said, 12))
+        assert command.text.replace("'", "").replace(" ", "_") == name
+        after.append(command.decided - (2 * RATE + len(said)))
+    assert np.median(after) < 0.6 * RATE
 
 
 @pytest.mark.parametrize("speed", [60, 80, 100, 150])
