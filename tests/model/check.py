@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
+import soundfile
 import soxr
 import torch
 from sayso_model import rows, shards
@@ -20,7 +21,7 @@ from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.gpu.taught import Taught
-from sayso_model.gpu.whisper import Encoder
+from sayso_model.gpu.whisper import Encoder, weights
 from sayso_model.growth import grow
 from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
@@ -30,7 +31,8 @@ from sayso_model.places import BUNDLE, SHARDS
 from sayso_model.recovery import recovered
 from sayso_model.rooms import LONGEST, response
 from sayso_model.scoring import collapsed
-from sayso_model.whisper import log_mel
+from sayso_model.whisper import Encoder as CpuEncoder
+from sayso_model.whisper import log_mel, model, whole
 
 from sayso.recognition.bundle import load_bundle
 from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
@@ -271,6 +273,16 @@ def whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does() -> None:
     assert np.abs(found - log_mel(sound)).max() < 1e-4
 
 
+def whispers_encoder_hears_in_torch_what_it_hears_in_ctranslate2() -> None:
+    """Of a recording; CTranslate2 computes in int8."""
+    voice, _ = soundfile.read(BUNDLE.parents[3] / "tests" / "data" / "speech" / "cancel_timer.opus", dtype="float32")
+    clip = np.pad(voice, (0, whole(len(voice)) - len(voice)))
+    [wanted] = CpuEncoder()([clip])
+    [found] = Encoder(weights(model() / "model.bin"), CPU)(torch.from_numpy(clip)[None]).numpy()
+    wanted = wanted.astype(np.float32)
+    assert np.linalg.norm(found - wanted) < 0.2 * np.linalg.norm(wanted)
+
+
 def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
     """Of clips and of phrases cut from them, at any speed: the rows say that there is a tone where there is one."""
     _corpus_of_one_tone()
@@ -302,6 +314,7 @@ if __name__ == "__main__":
         a_room_rings_as_long_as_its_rt60_says,
         scenes_hold_what_was_said_where_it_is_said,
         whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does,
+        whispers_encoder_hears_in_torch_what_it_hears_in_ctranslate2,
         gradients_that_are_no_numbers_move_nothing,
         what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
         a_network_made_to_look_further_ahead_hears_nearly_the_same,

@@ -47,12 +47,11 @@ class Learner:
         self.average.load_state_dict(state["average"])
         self._optimiser.load_state_dict(state["optimiser"])
 
-    def log_probs(self, frames: Tensor, rows: int, average: bool = False) -> Tensor:
+    def log_probs(self, frames: Tensor, rows: int) -> Tensor:
         """Given features, return float32 log-posteriors of so many rows, [rows, clips, outputs]."""
-        network = self.average if average else self.network
         with torch.autocast(frames.device.type, torch.bfloat16):
-            logits = network(frames)
-        late = network.settings.look_ahead
+            logits = self.network(frames)
+        late = self.network.settings.look_ahead
         return logits[:, late : late + rows].float().log_softmax(2).transpose(0, 1)
 
     def scaled(self, loss: Tensor) -> Tensor:

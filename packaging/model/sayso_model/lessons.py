@@ -15,9 +15,6 @@ from torch import Tensor
 from sayso.recognition.features import LogMelSettings
 from sayso_model.loader import BATCH_SECONDS, WARPS, Emphasis, Loader
 
-GPU_BATCH_SECONDS = 1600.0
-"""Seconds of sound in a batch on a GPU; less doesn't fill it."""
-
 
 @dataclass(frozen=True)
 class Lesson:
@@ -37,9 +34,6 @@ class Lesson:
 class Lessons(Protocol):
     """Lessons without end."""
 
-    seconds: float
-    """Seconds of sound in each."""
-
     def next(self) -> Lesson:
         """Return the next one."""
 
@@ -55,8 +49,6 @@ class Lessons(Protocol):
 
 class OnCpu:
     """Lessons of a loader's processes."""
-
-    seconds = BATCH_SECONDS
 
     def __init__(self, workers: int, seed: int, features: LogMelSettings, emphasis: Emphasis) -> None:
         self._workers, self._seed, self._features = workers, seed, features
@@ -107,7 +99,7 @@ class OnGpu:
         emphasis: Emphasis,
         speeds: int,
         taught: bool = False,
-        seconds: float = GPU_BATCH_SECONDS,
+        seconds: float = BATCH_SECONDS,
     ) -> None:
         """Given at how many speeds to hold each clip, and whether a teacher's rows are asked for, load all clips."""
         from sayso_model.gpu.corpus import Corpus  # here, because a CPU has no use for it
@@ -115,7 +107,7 @@ class OnGpu:
         from sayso_model.gpu.scenes import Stage, masked
         from sayso_model.gpu.taught import Taught
 
-        self.seconds, self._masked = seconds, masked
+        self._masked = masked
         self._random = np.random.default_rng(seed)
         corpus = Corpus(device, speeds, self._random)
         rows = Taught(corpus.clips, device) if taught else None

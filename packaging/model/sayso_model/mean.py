@@ -21,6 +21,9 @@ def main() -> None:
     parser.add_argument("second", help="the run that was grown from it, or the other way round")
     parser.add_argument("--share", type=float, default=0.5, help="of the second")
     options = parser.parse_args()
+    for run in (options.first, options.second):
+        if not (RUNS / run / "last.pt").exists():
+            parser.error(f"there is no run {run!r} in {RUNS}")
     one, other = (
         torch.load(RUNS / run / "last.pt", map_location="cpu", weights_only=False)
         for run in (options.first, options.second)

@@ -178,6 +178,10 @@ def main() -> None:
     unpacking.add_argument("--only-synthetic", action="store_true")
     options = parser.parse_args()
     if options.command == "pack":
+        if shutil.which("ffmpeg") is None:
+            parser.error("ffmpeg codes the synthetic voices, and is not installed; `apt install ffmpeg` does it")
+        if not (RUNS / options.run / "last.pt").exists():
+            parser.error(f"there is no run {options.run!r} in {RUNS}")
         pack(options.run, options.folder, int(options.megabytes * 1e6))
     else:
         unpack(options.folder, options.work, options.only_synthetic)

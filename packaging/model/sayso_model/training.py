@@ -18,8 +18,8 @@ import torch
 
 from sayso_model import shards
 from sayso_model.augmentation import Chances
-from sayso_model.lessons import GPU_BATCH_SECONDS, Lessons, OnCpu, OnGpu
-from sayso_model.loader import SPEECH, Emphasis
+from sayso_model.lessons import Lessons, OnCpu, OnGpu
+from sayso_model.loader import BATCH_SECONDS, SPEECH, Emphasis
 from sayso_model.network import BLOCKS, NetworkSettings, delays, macs_per_second, parameters
 from sayso_model.places import RUNS, SHARDS
 from sayso_model.run import PEAK, Run, objective_of, rate
@@ -37,8 +37,12 @@ MEASURED = 45.0
 
 
 def _until(clock: str) -> float:
-    """Given HH:MM or HH:MM:SS, return that time's next occurrence as seconds since the epoch."""
-    its = dt.time.fromisoformat(clock)
+    """Given HH:MM or HH:MM:SS, return that time's next occurrence as seconds since the epoch. Raise ArgumentTypeError
+    where it is nothing like that."""
+    try:
+        its = dt.time.fromisoformat(clock)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{clock!r} is no time of day like 17:30 or 17:30:15") from None
     now = dt.datetime.now()
     then = now.replace(hour=its.hour, minute=its.minute, second=its.second, microsecond=0)
     return (then if then > now else then + dt.timedelta(days=1)).timestamp()
@@ -61,7 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("run", help="name of the run's folder")
     parser.add_argument("--hours", type=float, default=600.0, help="hours of audio to present in all")
-    parser.add_argument("--until", help="HH:MM[:SS] at which the learning rate shall have fallen, instead of --hours")
+    parser.add_argument(
+        "--until", type=_until, metavar="HH:MM", help="when the learning rate shall have fallen, instead of --hours"
+    )
     parser.add_argument("--stop", type=float, help="stop after this many hours; the plan goes on when started again")
     parser.add_argument("--width", type=int, default=NetworkSettings.width)
     parser.add_argument("--kernel", type=int, default=NetworkSettings.kernel)
@@ -87,7 +93,9 @@ def main() -> None:
         metavar="SHARDS=FACTOR",
         help="draw from the shards that begin so this much more often, as in synthetic-=0.5; may be given again",
     )
-    parser.add_argument("--batch", type=float, default=GPU_BATCH_SECONDS, help="on a GPU: seconds of sound in a batch")
+    parser.add_argument(
+        "--batch", type=float, default=BATCH_SECONDS, help="on a GPU: seconds of sound in a batch; 3200 fill an H100"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the trainer, where there is no GPU")
     parser.add_argument("--workers", type=int, default=1, help="augmentation processes")
     parser.add_argument("--every", type=float, default=600.0, help="seconds between scores on dev")
@@ -96,6 +104,8 @@ def main() -> None:
     for begin, _ in options.emphasis:
         if not any(name.startswith(SPEECH) for name in shards.names(SHARDS, begin)):
             parser.error(f"--emphasis: no shard of speech to train on begins with {begin!r}")
+    if options.grow and not (RUNS / options.grow / "last.pt").exists():
+        parser.error(f"--grow: there is no run {options.grow!r} in {RUNS}")
     if options.taught and not any(SHARDS.glob("*.taught")):
         parser.error("--taught: no teacher has heard the recordings yet; run `corpus teach`")
     torch.manual_seed(options.seed)
@@ -138,7 +148,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
         f"{run.hours:.1f} h presented so far",
         flush=True,
     )
-    end = _until(options.until) if options.until else None
+    end = options.until
     usual = Emphasis(tuple(options.emphasis), masks=options.masks)
     phase = _phase(run, usual)
     lessons = _lessons(run, options, phase)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso_model import rows, shards
-from sayso_model.augmentation import RATE, sound
+from sayso_model.augmentation import RATE, Sound, sound
 from sayso_model.loader import usable
 from sayso_model.places import SHARDS, WORK
 
@@ -120,21 +120,22 @@ def whole(length: int) -> int:
     return -(-length // (2 * rows.ROW)) * 2 * rows.ROW
 
 
-def hear(encoder: Encoder, shard: str) -> str:
-    """Given a shard, write what the encoder makes of its clips; return how many, for people."""
+def write(shard: str, kind: str, width: int, made_of: Callable[[list[Sound]], Sequence[rows.Rows]], most: float) -> str:
+    """Given a shard, a kind of rows, and what makes them of so many samples at once, write those of all clips to train
+    on; return how many, for people."""
     clips = list(shards.read(SHARDS, shard))
     samples = shards.Samples(SHARDS)
     lengths = [clip.length // rows.ROW for clip in clips]
     starts = np.concatenate(([0], np.cumsum(lengths)))
-    target = rows.path(shard, HEARD)
+    target = rows.path(shard, kind)
     part = target.with_name(f"{target.name}.part")
-    made = np.memmap(part, np.float16, "w+", shape=(int(starts[-1]), WIDTH))
+    found = np.memmap(part, np.float16, "w+", shape=(int(starts[-1]), width))
     known = [place for place, clip in enumerate(clips) if usable(clip)]
-    for group in alike([clips[place].length for place in known], TOGETHER * RATE):
+    for group in alike([clips[place].length for place in known], most):
         together = [known[place] for place in group]
-        for place, heard in zip(together, encoder([sound(np.asarray(samples(clips[place]))) for place in together])):
-            made[starts[place] : starts[place + 1]] = heard
-    made.flush()
+        for place, its in zip(together, made_of([sound(np.asarray(samples(clips[place]))) for place in together])):
+            found[starts[place] : starts[place + 1]] = its
+    found.flush()
     part.rename(target)
     return f"{shard}: {len(clips)} clips, {starts[-1]} rows"
 
@@ -149,7 +150,7 @@ def main() -> None:
     encoder = Encoder()
     for shard in (*recordings, *TRIED_ON):
         if not rows.path(shard, HEARD).exists():
-            print(hear(encoder, shard), flush=True)
+            print(write(shard, HEARD, WIDTH, encoder, TOGETHER * RATE), flush=True)
 
 
 if __name__ == "__main__":

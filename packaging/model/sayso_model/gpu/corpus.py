@@ -7,6 +7,7 @@ Rule of this file: what is drawn is what loader.py draws, by the same constants;
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from torch import Tensor
 
 from sayso_model import shards
 from sayso_model.augmentation import RATE
-from sayso_model.gpu.draw import Draw
 from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, Emphasis, usable
 from sayso_model.phones import INDEX
 from sayso_model.places import SHARDS
@@ -26,6 +26,25 @@ SPEEDS = (1.0, 0.88, 1.14, 0.94, 1.07)
 TAPS = 16
 CHUNK = 1 << 23
 FRAME = 160
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Clips of scenes of one length, one value a clip."""
+
+    clip: npt.NDArray[np.int64]
+    """Number of the clip; -1: nobody speaks."""
+    start: npt.NDArray[np.int64]
+    """First sample, among all of the device."""
+    length: npt.NDArray[np.int64]
+    lead: npt.NDArray[np.int64]
+    """Samples of the scene before it."""
+    first: npt.NDArray[np.int64]
+    """First sample, of the clip as it was recorded."""
+    speed: npt.NDArray[np.float64]
+    """By which it is played faster."""
+    total: int
+    """Samples of the scene, its tail left out."""
 
 
 def faster(sound: Tensor, factor: float, out: Tensor) -> None:

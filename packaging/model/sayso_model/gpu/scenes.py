@@ -19,8 +19,7 @@ from torch import Tensor
 
 from sayso_model import rooms, shards
 from sayso_model.augmentation import RATE, Augmenter
-from sayso_model.gpu.corpus import Corpus
-from sayso_model.gpu.draw import Draw
+from sayso_model.gpu.corpus import Corpus, Draw
 from sayso_model.gpu.taught import Taught
 from sayso_model.loader import WARPS, Emphasis, noises, weight
 from sayso_model.places import SHARDS

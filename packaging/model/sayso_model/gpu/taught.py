@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sayso_model import rows, shards
-from sayso_model.gpu.draw import Draw
+from sayso_model.gpu.corpus import Draw
 from sayso_model.loader import CENTRE, LATENESS, ROW, TAUGHT
 from sayso_model.places import SHARDS
 

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from sayso_model import rows, shards
-from sayso_model.augmentation import RATE
-from sayso_model.loader import TAUGHT, usable
+from sayso_model.augmentation import RATE, Sound
+from sayso_model.loader import TAUGHT
 from sayso_model.places import SHARDS, WORK
 from sayso_model.teacher import TELLING, Telling
-from sayso_model.whisper import BANDS, FFT, HOP, alike, mel_filters, whole
+from sayso_model.whisper import BANDS, FFT, HOP, mel_filters, whole, write
 
 HEADS = 8
 VERSION = 6
@@ -112,40 +112,28 @@ class Encoder:
         return self._linear(found, f"layer_{number}/self_attention/linear_1")
 
 
-def teach(encoder: Encoder, tell: Telling, shard: str, device: torch.device) -> None:
-    """Given a shard, write what is taught of it, as teacher.py does."""
-    clips = list(shards.read(SHARDS, shard))
-    lengths = [clip.length // rows.ROW for clip in clips]
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    made = np.zeros((int(starts[-1]), TAUGHT), np.float16)
-    samples = torch.from_numpy(np.fromfile(SHARDS / f"{shard}.pcm", "<i2")).to(device)
-    known = [place for place, clip in enumerate(clips) if usable(clip)]
-    for group in alike([clips[place].length for place in known], TOGETHER * RATE):
-        together = [known[place] for place in group]
-        sound = torch.zeros(len(group), whole(max(clips[place].length for place in together)), device=device)
-        for its, place in zip(sound, together):
-            clip = clips[place]
-            its[: clip.length] = samples[clip.offset : clip.offset + clip.length].float() / 32768.0
-        told = tell(encoder(sound).float()).half().cpu().numpy()
-        for its, place in zip(told, together):
-            made[starts[place] : starts[place + 1]] = its[: lengths[place]]
-    target = rows.path(shard, "taught")
-    part = target.with_name(f"{target.name}.part")
-    made.tofile(part)
-    part.rename(target)
-
-
 def main() -> None:
     """Write what is taught of all recordings, with what came in a parcel."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.parse_args()
+    if not ENCODER.exists() or not TELLING.exists():
+        parser.error(
+            f"{ENCODER.name} and {TELLING.name} are not in {WORK}; `parcel pack` takes them along after `corpus teach`"
+        )
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder = Encoder(torch.load(ENCODER, weights_only=True), device)
     tell = Telling(**torch.load(TELLING, weights_only=True)).to(device)
+
+    def told(clips: list[Sound]) -> list[rows.Rows]:
+        heard = torch.zeros(len(clips), whole(max(map(len, clips))))
+        for its, clip in zip(heard, clips):
+            its[: len(clip)] = torch.from_numpy(clip)
+        found = tell(encoder(heard.to(device)).float()).half().cpu().numpy()
+        return [one[: len(clip) // rows.ROW] for one, clip in zip(found, clips)]
+
     for shard in shards.names(SHARDS, "train-"):
         if not shard.startswith("train-phrases-") and not rows.path(shard, "taught").exists():
-            teach(encoder, tell, shard, device)
-            print(f"{shard}: taught", flush=True)
+            print(write(shard, "taught", TAUGHT, told, TOGETHER * RATE), flush=True)
 
 
 if __name__ == "__main__":
