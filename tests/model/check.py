@@ -1,5 +1,5 @@
 """The sums that the network is trained by, against every path written out; the shipped network, made one to train, or
-grown; what a GPU hears of a scene, and which scenes it makes.
+grown; what a GPU hears of a scene, and which scenes it makes; a synthesiser.
 
 Run by tests/model/run, in an empty work folder. Needs no recordings.
 """
@@ -7,6 +7,7 @@ Run by tests/model/run, in an empty work folder. Needs no recordings.
 from __future__ import annotations
 
 import itertools
+import random
 from copy import deepcopy
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from sayso_model import rows, shards
+from sayso_model import kokoro, rows, shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, best_phones, denominator
 from sayso_model.gpu.corpus import Corpus, faster
@@ -27,13 +28,17 @@ from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.network import STEP, Network, NetworkSettings
 from sayso_model.optimiser import Optimiser
 from sayso_model.parcel import places
-from sayso_model.places import BUNDLE, SHARDS
+from sayso_model.phones import INDEX
+from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
 from sayso_model.recovery import recovered
 from sayso_model.rooms import LONGEST, response
-from sayso_model.scoring import collapsed
+from sayso_model.scoring import collapsed, distance
+from sayso_model.weights import posteriors
 from sayso_model.whisper import Encoder as CpuEncoder
 from sayso_model.whisper import log_mel, model, whole
 
+from sayso.assembly import load_model
+from sayso.config import read_config
 from sayso.recognition.bundle import load_bundle
 from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
 
@@ -304,6 +309,22 @@ def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
     assert right / known > 0.93, right / known
 
 
+def kokoro_says_the_phones_it_is_asked_for() -> None:
+    """Mixed speakers, drawn by chance: the shipped network hears most of what they were asked to say."""
+    voice, choose = kokoro.Kokoro(), random.Random(4)  # noqa: S311
+    shipped = load_model(read_config(REPOSITORY / "config" / "sayso.toml"))
+    errors = total = 0
+    for text in ("pause", "turn on the oven", "forty five percent", "open the garage door now", "what time is it") * 3:
+        said = kokoro.pronounced(text, choose)
+        phones = [INDEX[phone.rstrip("012")] for way in said for phone in way]
+        sound, _ = voice.say(said, choose)
+        slower = np.pad(soxr.resample(sound, kokoro.RATE, 16_000), (3_200, 9_000))
+        heard = posteriors(shipped, (slower.clip(-1, 1) * 32_767).astype(np.int16))
+        errors += distance(collapsed(heard.log_probs.argmax(1)), phones)
+        total += len(phones)
+    assert errors < 0.35 * total, errors / total
+
+
 if __name__ == "__main__":
     for check in (
         a_network_grown_wider_and_deeper_hears_the_same_later,
@@ -313,6 +334,7 @@ if __name__ == "__main__":
         a_clip_is_played_faster_as_a_resampler_does,
         a_room_rings_as_long_as_its_rt60_says,
         scenes_hold_what_was_said_where_it_is_said,
+        kokoro_says_the_phones_it_is_asked_for,
         whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does,
         whispers_encoder_hears_in_torch_what_it_hears_in_ctranslate2,
         gradients_that_are_no_numbers_move_nothing,

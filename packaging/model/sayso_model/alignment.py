@@ -29,8 +29,8 @@ from sayso_model.statistics import settings as feature_settings
 MOST_WAYS = 8
 LEAD = 8
 """Rows of digital silence put before a clip, so that the network hears it begin."""
-SINGLE_WORDS = ("speech-commands", "shawnhymel")
-"""Sets of single words: nothing to choose and nothing to cut."""
+SETTLED = ("speech-commands", "shawnhymel", "synthetic-kokoro")
+"""Single words, and a synthesiser that says what phones it is asked for: nothing to choose and nothing to cut."""
 BEGUN = 2
 """Rows by which a word has begun before its first phone comes out: of 300 LibriSpeech dev clips, the shipped network's
 first phone comes 110 ms after the sound (a quarter of the way through the clips; later ones begin with noise), the last
@@ -215,21 +215,14 @@ def phrases(
         place += count
 
 
-def _write_phones(shard: str, rows: Sequence[tuple[str, Sequence[int]]]) -> None:
-    """Given clips' keys and phones, write what to train on; a clip without phones is left out."""
-    part = SHARDS / f"{shard}.phones.part"
-    part.write_text("".join(f"{key}\t{' '.join(SYMBOLS[one] for one in phones)}\n" for key, phones in rows))
-    part.rename(SHARDS / f"{shard}.phones")
-
-
 def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1) -> str:
     """Given a shard, write its phones and, if asked, its phrases; return what was found, for people."""
     clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip)]
     speller, samples = Speller([clip.text for clip in clips]), shards.Samples(SHARDS)
     random = np.random.default_rng(9)
-    said: list[tuple[str, Sequence[int]]] = []
+    said: list[tuple[str, Sequence[str]]] = []
     cuts: list[tuple[npt.NDArray[np.int16], str, str, str, str]] = []
-    cut_phones: list[tuple[str, Sequence[int]]] = []
+    cut_phones: list[tuple[str, Sequence[str]]] = []
     dropped = changed = 0
     for clip, rows in posteriors(network, feature_settings(), clips):
         words = clip.text.split()
@@ -243,18 +236,18 @@ def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1)
             dropped += 1
             continue
         changed += sum(one.phones != ways(speller, word)[0] for one, word in zip(spoken, words))
-        said.append((clip.key, phones))
+        said.append((clip.key, [SYMBOLS[one] for one in phones]))
         if cut and len(words) > 2:
             for start, sound, text, its in phrases(np.asarray(samples(clip)), words, spoken, random):
                 if len(text.split()) < fewest:
                     continue
                 key = shards.cut(clip.key, start)
                 cuts.append((sound, prefix, clip.speaker, key, text))
-                cut_phones.append((key, its))
-    _write_phones(shard, said)
+                cut_phones.append((key, [SYMBOLS[one] for one in its]))
+    shards.write_phones(SHARDS, shard, said)
     if cut:
         name = f"{prefix}-{shard.split('-', 1)[1]}"
-        _write_phones(name, cut_phones)
+        shards.write_phones(SHARDS, name, cut_phones)
         shards.write(SHARDS, name, cuts)
     return f"{shard}: {len(said)} clips, {dropped} dropped, {changed} words said otherwise, {len(cuts)} phrases"
 
@@ -276,7 +269,7 @@ def main() -> None:
         return
     for shard in shards.names(SHARDS):
         if (
-            any(kind in shard for kind in SINGLE_WORDS)
+            any(kind in shard for kind in SETTLED)
             or not shard.startswith(SPEECH)
             or shard.startswith("train-phrases")
             or not shard.startswith(options.only)

@@ -21,11 +21,10 @@ def log_bigram() -> npt.NDArray[np.float32]:
     """Return float32 [tokens, tokens]: ln P(second | first); the blank's row is for the first phone of an utterance."""
     counts = np.zeros((len(SYMBOLS), len(SYMBOLS)))
     for name in shards.names(SHARDS, "train-"):
-        file = SHARDS / f"{name}.phones"
-        if name.startswith(LEFT_OUT) or not file.exists():
+        if name.startswith(LEFT_OUT):
             continue
-        for line in file.read_text().splitlines():
-            said = [BLANK, *(INDEX[phone] for phone in line.split("\t")[1].split())]
+        for phones in (shards.phones(SHARDS, name) or {}).values():
+            said = [BLANK, *(INDEX[phone] for phone in phones)]
             np.add.at(counts, (said[:-1], said[1:]), 1)
     everywhere = counts.sum(axis=0) + 1.0
     everywhere[BLANK] = 0.0

@@ -96,13 +96,10 @@ class Emphasis:
 
 def labelled(shard: str, clips: list[shards.Clip], speller: Speller) -> tuple[list[shards.Clip], list[tuple[int, ...]]]:
     """Given a shard's clips, return those to train on with their phones: as aligned, else as the dictionary says."""
-    file = SHARDS / f"{shard}.phones"
-    if not file.exists():
-        return clips, [tuple(INDEX[phone] for phone in speller.phones(clip.text)) for clip in clips]
-    rows = (line.split("\t") for line in file.read_text().splitlines())
-    said = {key: tuple(INDEX[phone] for phone in phones.split()) for key, phones in rows}
-    kept = [clip for clip in clips if clip.key in said]
-    return kept, [said[clip.key] for clip in kept]
+    said = shards.phones(SHARDS, shard)
+    kept = [clip for clip in clips if said is None or clip.key in said]
+    spoken = [speller.phones(clip.text) if said is None else said[clip.key] for clip in kept]
+    return kept, [tuple(INDEX[phone] for phone in phones) for phones in spoken]
 
 
 def usable(clip: shards.Clip) -> bool:

@@ -32,7 +32,7 @@ def dictionary() -> dict[str, tuple[tuple[str, ...], ...]]:
     }
 
 
-_VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
+VOWELS = ("AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW")
 
 
 class Speller:
@@ -60,7 +60,7 @@ class Speller:
                 word == "the"
                 and place + 1 < len(words)
                 and self.ways(words[place + 1])[0][:1]
-                and (self.ways(words[place + 1])[0][0] in _VOWELS)
+                and (self.ways(words[place + 1])[0][0] in VOWELS)
             ):
                 way = ("DH", "IY")
             phones += way

@@ -2,13 +2,14 @@
 
 Rule of this file: a shard is complete or absent. `<name>.pcm` holds the samples back to back,
 `<name>.tsv` one row a clip: offset and length in samples, set, speaker, key, text. The table is
-written last and renamed into place, so that a run that was cut short starts that shard again.
+written last and renamed into place, so that a run that was cut short starts that shard again. `<name>.phones`, where
+there is one, holds what was said in each clip that is worth training on.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def read(folder: Path, name: str) -> Iterator[Clip]:
             yield Clip(
                 name, int(row["offset"]), int(row["length"]), row["set"], row["speaker"], row["key"], row["text"]
             )
+
+
+def write_phones(folder: Path, name: str, said: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Given clips' keys and phones, write what to train on; a clip that isn't among them is left out."""
+    part = folder / f"{name}.phones.part"
+    part.write_text("".join(f"{key}\t{' '.join(phones)}\n" for key, phones in said))
+    part.rename(folder / f"{name}.phones")
+
+
+def phones(folder: Path, name: str) -> dict[str, tuple[str, ...]] | None:
+    """Given a shard's name, return the phones of its clips by their keys, None where nobody has written them."""
+    file = folder / f"{name}.phones"
+    if not file.exists():
+        return None
+    lines = (line.split("\t") for line in file.read_text().splitlines())
+    return {key: tuple(said.split()) for key, said in lines}
 
 
 def cut(key: str, start: int) -> str:

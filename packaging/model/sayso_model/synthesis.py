@@ -2,7 +2,7 @@
 
 Rule of this file: each shard is made from its own seed by one engine, with the voice, speed and pitch of
 each clip drawn anew. Voices: espeak-ng's (GPL program, output free), flite's and festival's kal, ked
-and slt-hts, awb, rms, slt of CMU ARCTIC: all from Debian, all free to use.
+and slt-hts, awb, rms, slt of CMU ARCTIC: all from Debian, all free to use; and those of kokoro.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sayso_model import shards
+from sayso_model import kokoro, shards
 from sayso_model.decode import samples
 from sayso_model.places import SHARDS
 from sayso_model.texts import Writer
@@ -52,7 +52,7 @@ def _espeak(text: str, choose: random.Random) -> tuple[npt.NDArray[np.int16], st
     return samples(_wav(pcm, 22050)), voice
 
 
-def _wav(pcm: npt.NDArray[np.int16], rate: int) -> bytes:
+def _wav(pcm: npt.NDArray[np.int16] | npt.NDArray[np.float32], rate: int) -> bytes:
     import soundfile
 
     target = io.BytesIO()
@@ -92,10 +92,26 @@ def _festival(texts: list[str], choose: random.Random) -> Iterator[Said]:
                 yield samples(sound.read_bytes()), "synthetic", f"festival-{voice}", str(number), text
 
 
-def clips(engine: str, seed: int, transcripts: list[str]) -> Iterator[Said]:
-    """Given an engine and a seed, return its clips."""
+def _kokoro(name: str, texts: list[str], choose: random.Random) -> Iterator[Said]:
+    """Given a shard's name and texts, say those whose words are all known, and write the phones that were asked for."""
+    voice = kokoro.Kokoro()
+    phones: list[tuple[str, list[str]]] = []
+    for number, text in enumerate(texts):
+        if kokoro.known(text):
+            said = kokoro.pronounced(text, choose)
+            sound, speaker = voice.say(said, choose)
+            phones.append((str(number), [phone.rstrip("012") for way in said for phone in way]))
+            yield samples(_wav(sound, kokoro.RATE)), "synthetic", speaker, str(number), text
+    shards.write_phones(SHARDS, name, phones)
+
+
+def clips(name: str, engine: str, seed: int, transcripts: list[str]) -> Iterator[Said]:
+    """Given a shard's name, an engine and a seed, return its clips."""
     writer, choose = Writer(seed, transcripts), random.Random(seed + 1)
     texts = [writer() for _ in range(CLIPS)]
+    if engine == "kokoro":
+        yield from _kokoro(name, texts, choose)
+        return
     if engine == "festival":
         for start in range(0, len(texts), 100):
             yield from _festival(texts[start : start + 100], choose)
@@ -118,7 +134,7 @@ def main(arguments: list[str]) -> None:
         engine, seed = argument.split(":")
         name = f"synthetic-{engine}-{seed}"
         if not shards.present(SHARDS, name):
-            print(name, shards.write(SHARDS, name, clips(engine, int(seed), transcripts)), flush=True)
+            print(name, shards.write(SHARDS, name, clips(name, engine, int(seed), transcripts)), flush=True)
 
 
 if __name__ == "__main__":

