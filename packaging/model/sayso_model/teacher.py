@@ -184,23 +184,30 @@ def teach(tell: Telling, shard: str) -> None:
     part.rename(target)
 
 
-def main() -> None:
-    """Learn, say how well, and write what is taught of each shard."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.parse_args()
+def _learnt(names: list[str]) -> Telling:
+    """Given shards that were heard, learn from them, say how well, and return what is taught of Whisper's rows."""
     torch.manual_seed(7)
-    torch.set_num_threads(1)
-    random = np.random.default_rng(7)
-    names = [name for name in shards.names(SHARDS, "train-") if rows.path(name, whisper.HEARD).exists()]
     lessons = _lessons(names)
-    teacher = learn(lessons, random)
+    teacher = learn(lessons, np.random.default_rng(7))
     for name in (*names, *whisper.TRIED_ON):
         its = _lessons([name])[:TRIED]
         print(f"{name}: {100 * wrong(teacher, its):.1f} % of phones wrong in {len(its)} clips", flush=True)
-    tell = telling(teacher, lessons)
-    torch.save({"matrix": tell.matrix, "offset": tell.offset}, TELLING)
-    for name in names:
-        teach(tell, name)
+    return telling(teacher, lessons)
+
+
+def main() -> None:
+    """Learn from the recordings, unless that is done, and write what is taught of each shard."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.parse_args()
+    torch.set_num_threads(1)
+    heard = [name for name in whisper.listened_to() if rows.path(name, whisper.HEARD).exists()]
+    if not TELLING.exists():
+        tell = _learnt([name for name in heard if name.startswith("train-")])
+        torch.save({"matrix": tell.matrix, "offset": tell.offset}, TELLING)
+    tell = Telling(**torch.load(TELLING, weights_only=True))
+    for name in heard:
+        if not rows.path(name, "taught").exists():
+            teach(tell, name)
 
 
 if __name__ == "__main__":

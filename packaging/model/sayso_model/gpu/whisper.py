@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sayso_model import rows, shards
+from sayso_model import rows
 from sayso_model.augmentation import RATE, Sound
 from sayso_model.loader import TAUGHT
-from sayso_model.places import SHARDS, WORK
+from sayso_model.places import WORK
 from sayso_model.teacher import TELLING, Telling
-from sayso_model.whisper import BANDS, FFT, HOP, mel_filters, whole, write
+from sayso_model.whisper import BANDS, FFT, HOP, listened_to, mel_filters, whole, write
 
 HEADS = 8
 VERSION = 6
@@ -131,8 +131,8 @@ def main() -> None:
         found = tell(encoder(heard.to(device)).float()).half().cpu().numpy()
         return [one[: len(clip) // rows.ROW] for one, clip in zip(found, clips)]
 
-    for shard in shards.names(SHARDS, "train-"):
-        if not shard.startswith("train-phrases-") and not rows.path(shard, "taught").exists():
+    for shard in listened_to():
+        if not rows.path(shard, "taught").exists():
             print(write(shard, "taught", TAUGHT, told, TOGETHER * RATE), flush=True)
 
 
