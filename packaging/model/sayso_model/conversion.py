@@ -18,6 +18,8 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
 
 from sayso_model.conversion_settings import PRECISIONS, WINDOW
 from sayso_model.places import EXPORT
@@ -102,7 +104,41 @@ def converted(stream: Stream, ranges: Path | None, folder: Path) -> bytes:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
-    return converter.convert()
+    data: bytes = converter.convert()
+    return data if ranges is None else narrowed(data)
+
+
+def narrowed(data: bytes) -> bytes:
+    """Given an int8 network, return it with the range before each sum as narrow as it can be.
+
+    ReLU6 follows there: what lies further below zero than the skip connection ever reaches, and what lies above the
+    sum's range, comes to the same as if it were cut off. The converter spans all that it has seen, which may be one
+    channel's -30, and then all the others go in steps ten times as wide.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    graph = model.subgraphs[0]
+    convolved = {
+        operator.outputs[0]
+        for operator in graph.operators
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.CONV_2D
+    }
+    for operator in graph.operators:
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == schema.BuiltinOperator.ADD:
+            [beside], [skip] = (
+                [graph.tensors[place].quantization for place in operator.inputs if (place in convolved) is its]
+                for its in (True, False)
+            )
+            total = graph.tensors[operator.outputs[0]].quantization
+            lowest = max(_number(beside, -128), -_number(skip, 127))
+            highest = min(_number(beside, 127), _number(total, 127))
+            beside.scale = [(highest - lowest) / 255.0]
+            beside.zeroPoint = [round(-128 - lowest / beside.scale[0])]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _number(quantisation: Any, value: int) -> float:
+    """Given what int8 means in a tensor, return the number that a value stands for."""
+    return float(quantisation.scale[0]) * (value - int(quantisation.zeroPoint[0]))
 
 
 def inspect(data: bytes) -> dict[str, Any]:
