@@ -204,7 +204,7 @@ def main() -> None:
     folder = EXPORT / precision
     folder.mkdir(parents=True, exist_ok=True)
     shape = json.loads((EXPORT / "shape.json").read_text())
-    with np.load(EXPORT / "weights.npz") as weights:
+    with np.load(EXPORT / ("rounded.npz" if precision == "int8" else "weights.npz")) as weights:
         stream = Stream(shape, dict(weights))
     ranges = EXPORT / "ranges.npz" if precision == "int8" else None
     data = converted(stream, ranges, folder / "saved")

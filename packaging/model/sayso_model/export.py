@@ -1,7 +1,7 @@
 """A checkpoint -> plain arrays for the conversion: `convert`, first step.
 
-Rule of this file: what leaves torch is folded: kernels and biases, nothing of training. Beside them go the
-feature streams over which the converter measures the activations' ranges.
+Rule of this file: what leaves torch is folded: kernels and biases, nothing of training, once as they are and once in
+int8's steps. Beside them go the feature streams over which the converter measures the activations' ranges.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from sayso_model.loader import Emphasis, Source
 from sayso_model.network import Convolution, Network, NetworkSettings, macs_per_second, parameters
 from sayso_model.places import EXPORT, RUNS
+from sayso_model.rounding import rounded
 from sayso_model.statistics import settings as feature_settings
 
 CLIPS = 90
@@ -67,7 +68,7 @@ def log_prior(network: Network, clips: list[npt.NDArray[np.float32]]) -> list[fl
 
 
 def main() -> None:
-    """Write weights.npz, shape.json and ranges.npz."""
+    """Write weights.npz, rounded.npz, shape.json and ranges.npz."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("run")
     parser.add_argument("--checkpoint", default="last.pt")
@@ -77,8 +78,10 @@ def main() -> None:
     network = averaged(RUNS / options.run / options.checkpoint)
     if network.settings.block != "dense":
         parser.error(f"{options.run} is made of {network.settings.block} blocks; only dense ones are converted")
-    np.savez(EXPORT / "weights.npz", **arrays(network))
+    weights = arrays(network)
+    np.savez(EXPORT / "weights.npz", **weights)
     clips = augmented(PRIOR_CLIPS, 77)
+    np.savez(EXPORT / "rounded.npz", **rounded(weights, network, clips))
     shape = network.settings.as_dict() | {
         "parameters": parameters(network),
         "macs_per_second": macs_per_second(network.settings),

@@ -59,6 +59,14 @@ def delays(
     return tuple(min(most, max(0, look_ahead - most * block)) for block in range(blocks))
 
 
+def columns(frames: Tensor, width: int, stride: int) -> Tensor:
+    """Given [batch, frames, inputs], return what a kernel of that width hears for each row, zeros before the start,
+    [batch, frames / stride, width * inputs]."""
+    rows = frames.shape[1] // stride
+    padded = functional.pad(frames, (0, 0, width - stride, 0))
+    return torch.cat([padded[:, tap : tap + stride * rows : stride] for tap in range(width)], dim=2)
+
+
 class _Temporal(torch.autograd.Function):
     """A convolution over time as one matrix product: on a CPU its gradient is several times faster so."""
 
@@ -66,20 +74,18 @@ class _Temporal(torch.autograd.Function):
     def forward(ctx: Any, frames: Tensor, kernel: Tensor, width: int, stride: int) -> Tensor:
         """Given [batch, frames, inputs] and [outputs, width * inputs], return [batch, frames / stride, outputs]."""
         batch, length, inputs = frames.shape
-        padded = functional.pad(frames, (0, 0, width - stride, 0))
-        rows = length // stride
-        columns = torch.cat([padded[:, tap : tap + stride * rows : stride] for tap in range(width)], dim=2)
-        ctx.save_for_backward(columns, kernel)
-        ctx.shape = (batch, length, inputs, width, stride, rows)
-        return functional.linear(columns, kernel)
+        heard = columns(frames, width, stride)
+        ctx.save_for_backward(heard, kernel)
+        ctx.shape = (batch, length, inputs, width, stride, length // stride)
+        return functional.linear(heard, kernel)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         """Given the gradient of the output, return those of the frames and the kernel."""
-        columns, kernel = ctx.saved_tensors
+        heard, kernel = ctx.saved_tensors
         batch, length, inputs, width, stride, rows = ctx.shape
         flat = gradient.reshape(batch * rows, -1)
-        of_kernel = flat.t() @ columns.view(batch * rows, width * inputs)
+        of_kernel = flat.t() @ heard.view(batch * rows, width * inputs)
         if not ctx.needs_input_grad[0]:
             return None, of_kernel, None, None
         spread = (flat @ kernel).view(batch, rows, width, inputs)
