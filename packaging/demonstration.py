@@ -42,9 +42,8 @@ RATE = 48_000
 
 SITE = "demo"
 
-ENOUGH = 0.8
-"""Share of the commands that must be right: the path works. How much is understood is measured elsewhere, on far more
-recordings; these are of one far voice, and from run to run one or two of them come out otherwise."""
+ENOUGH = 0.9
+"""Share of the commands that must be right."""
 
 START_SECONDS = 60.0
 EVENT_SECONDS = 2.5
