@@ -113,7 +113,7 @@ def narrowed(data: bytes) -> bytes:
 
     ReLU6 follows there: what lies further below zero than the skip connection ever reaches, and what lies above the
     sum's range, comes to the same as if it were cut off. The converter spans all that it has seen, which may be one
-    channel's -30, and then all the others go in steps ten times as wide.
+    channel's -30, and then all the others go in steps five times as wide.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
     graph = model.subgraphs[0]
