@@ -113,7 +113,7 @@ class Encoder:
 
 
 def main() -> None:
-    """Write what is taught of all recordings, with what came in a parcel."""
+    """Write what is taught of all that Whisper hears, with what came in a parcel."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.parse_args()
     if not ENCODER.exists() or not TELLING.exists():
