@@ -329,10 +329,13 @@ def kokoro_says_the_phones_it_is_asked_for() -> None:
     voice, choose = kokoro.Kokoro(), random.Random(4)  # noqa: S311
     shipped = load_model(read_config(REPOSITORY / "config" / "sayso.toml"))
     errors = total = 0
-    for text in ("pause", "turn on the oven", "forty five percent", "open the garage door now", "what time is it") * 3:
-        said = kokoro.pronounced(text, choose)
-        phones = [INDEX[phone.rstrip("012")] for way in said for phone in way]
-        sound, _ = voice.say(said, choose)
+    texts = ("pause", "turn on the oven", "forty five percent", "open the garage door now", "what time is it")
+    together = list(kokoro.sayable(texts * 3))
+    assert together[0] == ["pause", "turn on the oven"]
+    for some in together:
+        said = [kokoro.pronounced(text, choose) for text in some]
+        phones = [INDEX[phone.rstrip("012")] for text in said for way in text for phone in way]
+        sound, _ = voice.say(kokoro.punctuated(said, choose), choose)
         slower = np.pad(soxr.resample(sound, kokoro.RATE, 16_000), (3_200, 9_000))
         heard = posteriors(shipped, (slower.clip(-1, 1) * 32_767).astype(np.int16))
         errors += distance(collapsed(heard.log_probs.argmax(1)), phones)

@@ -96,12 +96,11 @@ def _kokoro(name: str, texts: list[str], choose: random.Random) -> Iterator[Said
     """Given a shard's name and texts, say those whose words are all known, and write the phones that were asked for."""
     voice = kokoro.Kokoro()
     phones: list[tuple[str, list[str]]] = []
-    for number, text in enumerate(texts):
-        if kokoro.known(text):
-            said = kokoro.pronounced(text, choose)
-            sound, speaker = voice.say(said, choose)
-            phones.append((str(number), [phone.rstrip("012") for way in said for phone in way]))
-            yield samples(_wav(sound, kokoro.RATE)), "synthetic", speaker, str(number), text
+    for number, together in enumerate(kokoro.sayable(texts)):
+        said = [kokoro.pronounced(text, choose) for text in together]
+        sound, speaker = voice.say(kokoro.punctuated(said, choose), choose)
+        phones.append((str(number), [phone.rstrip("012") for text in said for way in text for phone in way]))
+        yield samples(_wav(sound, kokoro.RATE)), "synthetic", speaker, str(number), " ".join(together)
     shards.write_phones(SHARDS, name, phones)
 
 
