@@ -29,8 +29,10 @@ from sayso_model.statistics import settings as feature_settings
 MOST_WAYS = 8
 LEAD = 8
 """Rows of digital silence put before a clip, so that the network hears it begin."""
-SETTLED = ("speech-commands", "shawnhymel", "synthetic-kokoro")
-"""Single words, and a synthesiser that says what phones it is asked for: nothing to choose and nothing to cut."""
+SETTLED = ("speech-commands", "shawnhymel")
+"""Single words: nothing to choose and nothing to cut."""
+ASKED = "synthetic-kokoro"
+"""How the names of shards begin whose phones were asked for: nothing to choose."""
 BEGUN = 2
 """Rows by which a word has begun before its first phone comes out: of 300 LibriSpeech dev clips, the shipped network's
 first phone comes 110 ms after the sound (a quarter of the way through the clips; later ones begin with noise), the last
@@ -155,6 +157,17 @@ def ways(speller: Speller, word: str) -> list[tuple[int, ...]]:
     return [tuple(INDEX[phone] for phone in way) for way in found][:MOST_WAYS]
 
 
+def parsed(phones: tuple[int, ...], words: Sequence[Sequence[tuple[int, ...]]]) -> list[list[tuple[int, ...]]] | None:
+    """Given a text's phones and each word's pronunciations, return the one of each word that these are, None where
+    they are something else."""
+    if not words:
+        return None if phones else []
+    for way in words[0]:
+        if phones[: len(way)] == way and (rest := parsed(phones[len(way) :], words[1:])) is not None:
+            return [[way], *rest]
+    return None
+
+
 @torch.no_grad()
 def posteriors(
     network: Network, features: LogMelSettings, clips: Sequence[shards.Clip]
@@ -215,18 +228,22 @@ def phrases(
         place += count
 
 
-def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1) -> str:
+def align(network: Network, shard: str, cut: bool, fewest: int = 1) -> str:
     """Given a shard, write its phones and, if asked, its phrases; return what was found, for people."""
-    clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip)]
+    asked = shards.phones(SHARDS, shard) if shard.startswith(ASKED) else None
+    clips = [clip for clip in shards.read(SHARDS, shard) if usable(clip) and (asked is None or clip.key in asked)]
     speller, samples = Speller([clip.text for clip in clips]), shards.Samples(SHARDS)
-    random = np.random.default_rng(9)
+    random, name = np.random.default_rng(9), shards.phrases_of(shard)
     said: list[tuple[str, Sequence[str]]] = []
     cuts: list[tuple[npt.NDArray[np.int16], str, str, str, str]] = []
     cut_phones: list[tuple[str, Sequence[str]]] = []
     dropped = changed = 0
     for clip, rows in posteriors(network, feature_settings(), clips):
         words = clip.text.split()
-        found = aligned(rows, [ways(speller, word) for word in words])
+        possible = [ways(speller, word) for word in words]
+        if asked is not None:
+            possible = parsed(tuple(INDEX[phone] for phone in asked[clip.key]), possible) or []
+        found = aligned(rows, possible) if possible else None
         if found is None or len(found[0]) != len(words):
             dropped += 1
             continue
@@ -242,11 +259,10 @@ def align(network: Network, shard: str, cut: bool, prefix: str, fewest: int = 1)
                 if len(text.split()) < fewest:
                     continue
                 key = shards.cut(clip.key, start)
-                cuts.append((sound, prefix, clip.speaker, key, text))
+                cuts.append((sound, name, clip.speaker, key, text))
                 cut_phones.append((key, [SYMBOLS[one] for one in its]))
     shards.write_phones(SHARDS, shard, said)
     if cut:
-        name = f"{prefix}-{shard.split('-', 1)[1]}"
         shards.write_phones(SHARDS, name, cut_phones)
         shards.write(SHARDS, name, cuts)
     return f"{shard}: {len(said)} clips, {dropped} dropped, {changed} words said otherwise, {len(cuts)} phrases"
@@ -265,18 +281,18 @@ def main() -> None:
     torch.set_num_threads(1)
     network = averaged(RUNS / options.run / options.checkpoint)
     if options.dev:
-        print(align(network, "dev-librispeech-test-clean", True, "dev-phrases", fewest=2), flush=True)
+        print(align(network, "dev-librispeech-test-clean", True, fewest=2), flush=True)
         return
     for shard in shards.names(SHARDS):
         if (
             any(kind in shard for kind in SETTLED)
             or not shard.startswith(SPEECH)
-            or shard.startswith("train-phrases")
+            or shards.are_phrases(shard)
             or not shard.startswith(options.only)
         ):
             continue
-        sentences = any(kind in shard for kind in ("librispeech", "commonvoice", "ljprompts"))
-        print(align(network, shard, sentences, "train-phrases"), flush=True)
+        sentences = any(kind in shard for kind in ("librispeech", "commonvoice", "ljprompts", "kokoro"))
+        print(align(network, shard, sentences), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from sayso_model.phones import INDEX, SYMBOLS
 from sayso_model.places import SHARDS
 
 BLANK = 0
-LEFT_OUT = ("train-phrases", "train-an4", "train-alphanumeric", "train-speech-commands", "train-shawnhymel")
+LEFT_OUT = ("train-an4", "train-alphanumeric", "train-speech-commands", "train-shawnhymel")
 
 
 def log_bigram() -> npt.NDArray[np.float32]:
     """Return float32 [tokens, tokens]: ln P(second | first); the blank's row is for the first phone of an utterance."""
     counts = np.zeros((len(SYMBOLS), len(SYMBOLS)))
     for name in shards.names(SHARDS, "train-"):
-        if name.startswith(LEFT_OUT):
+        if name.startswith(LEFT_OUT) or shards.are_phrases(name):
             continue
         for phones in (shards.phones(SHARDS, name) or {}).values():
             said = [BLANK, *(INDEX[phone] for phone in phones)]

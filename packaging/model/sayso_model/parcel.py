@@ -65,9 +65,9 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
             phones = work / f"{shard}.phones.gz"
             phones.write_bytes(gzip.compress(_phones(shard).encode()))
             yield phones
-        if shard.startswith("train-phrases-"):
+        if shards.are_phrases(shard):
             where = work / f"{shard}.places.npy"
-            np.save(where, places(shard, shard.replace("train-phrases-", "train-")))
+            np.save(where, places(shard, shards.sentences_of(shard)))
             yield where
     stored = torch.load(RUNS / run / "last.pt", map_location="cpu", weights_only=False)
     halves = {name: value.half() if value.is_floating_point() else value for name, value in stored["average"].items()}
@@ -82,7 +82,7 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
         encoder = {name: value.half() for name, value in weights(model() / "model.bin").items()}
         torch.save(encoder, work / ENCODER.name)
         yield work / ENCODER.name
-    for shard in shards.names(SHARDS, "synthetic-"):
+    for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_phrases(name)]:
         coded = work / f"{shard}.opus"
         raw = ("-f", "s16le", "-ar", "16000", "-ac", "1", "-i", str(SHARDS / f"{shard}.pcm"))
         subprocess.run(("ffmpeg", "-loglevel", "error", *raw, *CODED, str(coded)), check=True)
@@ -129,7 +129,7 @@ def _voices(coded: Path) -> None:
 
 def _cut(shard: str, where: npt.NDArray[np.int64]) -> None:
     """Given a shard of phrases and their places, cut them out of the sentences again."""
-    source = np.memmap(SHARDS / f"{shard.replace('train-phrases-', 'train-')}.pcm", dtype="<i2", mode="r")
+    source = np.memmap(SHARDS / f"{shards.sentences_of(shard)}.pcm", dtype="<i2", mode="r")
     ramp = np.linspace(0, 1, FADE, dtype=np.float32)
     with (SHARDS / f"{shard}.pcm").open("wb") as pcm:
         for clip, place in zip(shards.read(SHARDS, shard), where):
@@ -156,12 +156,11 @@ def unpack(folder: Path, target: Path, only_synthetic: bool) -> None:
         decode("train", target, SHARDS)
     phrases = [] if only_synthetic else sorted(target.glob("*.places.npy"))
     with Pool() as pool:
-        voices = pool.map_async(_voices, sorted(target.glob("synthetic-*.opus")), chunksize=1)
+        pool.map(_voices, sorted(target.glob("synthetic-*.opus")), chunksize=1)
         for table in target.glob("*.gz"):
             if not only_synthetic or (target / f"{table.name.split('.')[0]}.opus").exists():
                 (SHARDS / table.name.removesuffix(".gz")).write_bytes(gzip.decompress(table.read_bytes()))
         pool.starmap(_cut, [(path.name.removesuffix(".places.npy"), np.load(path)) for path in phrases], chunksize=1)
-        voices.get()
 
 
 def main() -> None:

@@ -76,8 +76,8 @@ class Courses:
     """The rows of a shard's clips, where there are any."""
 
     def __init__(self, shard: str, kind: str, width: int) -> None:
-        self._phrases = shard.startswith("train-phrases-")
-        of = shard.replace("train-phrases-", "train-")
+        self._phrases = shards.are_phrases(shard)
+        of = shards.sentences_of(shard)
         self._rows = mapped(of, kind, width) if path(of, kind).exists() else None
         self._spans: dict[str, tuple[int, int]] = {}
         if self._rows is not None:

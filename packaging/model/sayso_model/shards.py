@@ -79,6 +79,22 @@ def phones(folder: Path, name: str) -> dict[str, tuple[str, ...]] | None:
     return {key: tuple(said.split()) for key, said in lines}
 
 
+def phrases_of(name: str) -> str:
+    """Given a shard's name, return that of the phrases that are cut out of it."""
+    kind, _, of = name.partition("-")
+    return f"{kind}-phrases-{of}"
+
+
+def are_phrases(name: str) -> bool:
+    """Given a shard's name, return whether its clips are cut out of another's."""
+    return "-phrases-" in name
+
+
+def sentences_of(name: str) -> str:
+    """Given the name of a shard of phrases, return that of the sentences; of any other, itself."""
+    return name.replace("-phrases-", "-")
+
+
 def cut(key: str, start: int) -> str:
     """Given a clip's key, return that of what is cut out of it from this sample on."""
     return f"{key}@{start}"

@@ -67,7 +67,7 @@ def log_mel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def listened_to() -> list[str]:
     """Return the shards that it hears; phrases are heard in their sentences."""
     names = [name for begin in LISTENED_TO for name in shards.names(SHARDS, begin)]
-    return [name for name in names if not name.startswith("train-phrases-")]
+    return [name for name in names if not shards.are_phrases(name)]
 
 
 def model() -> Path:

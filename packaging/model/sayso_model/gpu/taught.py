@@ -24,7 +24,7 @@ class Taught:
         """Given the clips that are drawn from, load their rows; a phrase has those of its sentence."""
         spans: dict[tuple[str, str], tuple[int, int]] = {}
         parts, base = [], 0
-        for name in shards.names(SHARDS, "train-"):
+        for name in shards.names(SHARDS):
             if rows.path(name, "taught").exists():
                 its = torch.from_numpy(np.array(rows.mapped(name, "taught", TAUGHT)))
                 starts = rows.starts(name)
@@ -37,8 +37,8 @@ class Taught:
         self._cut = np.zeros(len(clips), np.int64)
         for number, clip in enumerate(clips):
             shard, key = clip.shard, clip.key
-            if shard.startswith("train-phrases-"):
-                shard = shard.replace("train-phrases-", "train-")
+            if shards.are_phrases(shard):
+                shard = shards.sentences_of(shard)
                 key, self._cut[number] = shards.cut_from(key)
             self._spans[number] = spans.get((shard, key), (0, 0))
 
