@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 import torch
-from sayso_model import kokoro, rows, shards
+from sayso_model import accents, kokoro, rows, shards
 from sayso_model.augmentation import Chances
 from sayso_model.discriminative import PhoneBigram, best_phones, denominator
 from sayso_model.gpu.corpus import Corpus, faster
@@ -335,12 +335,35 @@ def kokoro_says_the_phones_it_is_asked_for() -> None:
     for some in together:
         said = [kokoro.pronounced(text, choose) for text in some]
         phones = [INDEX[phone.rstrip("012")] for text in said for way in text for phone in way]
-        sound, _ = voice.say(kokoro.punctuated(said, choose), choose)
+        spoken = [accents.GENERAL.spoken(text, ways) for text, ways in zip(some, said)]
+        sound, _ = voice.say(kokoro.punctuated(spoken, choose), choose)
         slower = np.pad(soxr.resample(sound, kokoro.RATE, 16_000), (3_200, 9_000))
         heard = posteriors(shipped, (slower.clip(-1, 1) * 32_767).astype(np.int16))
         errors += distance(collapsed(heard.log_probs.argmax(1)), phones)
         total += len(phones)
     assert errors < 0.35 * total, errors / total
+
+
+def an_accent_says_what_the_dictionary_spells_otherwise() -> None:
+    """A Briton says an R before vowels alone; whatever accent is drawn, Kokoro has a number for all of its signs."""
+    british = accents.Accent("british", ("b",), accents.British())
+    for text, spelt, american, southern in (
+        ("the car is far", "DH AH0|K AA1 R|IH0 Z|F AA1 R", "ðə kˈɑɹ ɪz fˈɑɹ", "ðə kˈɑːɹ ɪz fˈɑː"),
+        (
+            "stop after half past",
+            "S T AA1 P|AE1 F T ER0|HH AE1 F|P AE1 S T",
+            "stˈɑp ˈæftəɹ hˈæf pˈæst",
+            "stˈɒp ˈɑːftə hˈɑːf pˈɑːst",
+        ),
+        ("hurry the new road", "HH ER1 IY0|DH AH0|N UW1|R OW1 D", "hˈɜɹi ðə nˈu ɹˈOd", "hˈʌɹi ðə njˈuː ɹˈQd"),
+    ):
+        said = [tuple(word.split()) for word in spelt.split("|")]
+        assert accents.GENERAL.spoken(text, said) == american
+        assert british.spoken(text, said) == southern
+    choose = random.Random(5)  # noqa: S311
+    for text in ("measure the joy of hearing poor chefs", "which thing would they value on the huge boat"):
+        for _ in range(200):
+            kokoro.punctuated([accents.drawn(choose).spoken(text, kokoro.pronounced(text, choose))], choose)
 
 
 if __name__ == "__main__":
@@ -354,6 +377,7 @@ if __name__ == "__main__":
         scenes_hold_what_was_said_where_it_is_said,
         a_rounded_kernel_keeps_its_steps_and_what_it_hears,
         kokoro_says_the_phones_it_is_asked_for,
+        an_accent_says_what_the_dictionary_spells_otherwise,
         whispers_encoder_takes_its_features_as_the_one_on_a_cpu_does,
         whispers_encoder_hears_in_torch_what_it_hears_in_ctranslate2,
         gradients_that_are_no_numbers_move_nothing,

