@@ -145,12 +145,18 @@ class British:
         return BRITISH.get(key) or BRITISH[name]
 
 
+VOICELESS = {"b": "p", "d": "t", "ɡ": "k", "v": "f", "z": "s", "ʤ": "ʧ"}
+"""What becomes of a voiced consonant that loses its voice."""
+
+
 @dataclass(frozen=True)
 class Learner:
-    """Says signs of one letter otherwise, voices what ends a word or doesn't."""
+    """Puts a sound of another language in the place of some."""
 
     instead: dict[str, str]
+    """Signs said instead of others, of one letter each."""
     voiceless: bool
+    """Whether a consonant that ends a word loses its voice, as in German."""
 
     def __call__(self, word: str, way: Stressed, follows: bool) -> str:
         found = _american(word, way, follows)
@@ -159,18 +165,18 @@ class Learner:
         return "".join(self.instead.get(sign, sign) for sign in found)
 
 
-VOICELESS = {"b": "p", "d": "t", "ɡ": "k", "v": "f", "z": "s", "ʤ": "ʧ"}
 INDIAN = {
     "t": ("ʈ",), "d": ("ɖ", "ɖ", "d"), "θ": ("tʰ", "t"), "ð": ("d",), "v": ("ʋ", "v"), "w": ("ʋ", "w"),
     "A": ("eː", "A"), "Q": ("oː", "O"), "ɹ": ("ɹ", "r", "ɾ"), "a": ("æ", "ɛ", "a"), "ʒ": ("ʒ", "z"), "ʌ": ("ə", "ʌ"),
 }  # fmt: skip
+"""What an Indian makes of a British sign, one of these wherever it stands."""
 LEARNT = {
     "θ": ("θ", "s", "t", "f"), "ð": ("ð", "z", "d"), "ɹ": ("ɹ", "ɹ", "r", "ɾ", "ʁ"), "w": ("w", "w", "v", "ʋ"),
     "v": ("v", "v", "ʋ", "β"), "ɪ": ("ɪ", "i"), "ʊ": ("ʊ", "u"), "æ": ("æ", "ɛ", "a"), "ʌ": ("ʌ", "a", "ɐ"),
     "ə": ("ə", "ə", "a", "ɛ"), "A": ("A", "e", "eː"), "O": ("O", "o", "oː"), "ɑ": ("ɑ", "ɔ", "a"), "h": ("h", "h", "x"),
     "ɜ": ("ɜ", "ɜ", "ɛ", "œ"), "ʒ": ("ʒ", "ʃ"), "ʤ": ("ʤ", "ʤ", "ʒ"),
 }  # fmt: skip
-"""What somebody makes of a sign, one of these wherever it stands."""
+"""What a learner makes of an American sign, likewise."""
 
 
 def _some(ways: dict[str, tuple[str, ...]], choose: random.Random) -> dict[str, str]:

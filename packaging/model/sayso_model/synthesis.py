@@ -35,6 +35,7 @@ michel miguel norbert pablo paul pedro quincy rob robert sandro shelby steph ste
 FLITE = ("kal16", "awb", "rms", "slt", "slt", "rms")
 FESTIVAL = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 CLIPS = 1000
+ENGINES = ("espeak", "flite", "festival", "kokoro", "kokoro-accents")
 
 Said = tuple[npt.NDArray[np.int16], str, str, str, str]
 
@@ -117,7 +118,7 @@ def clips(name: str, engine: str, seed: int, transcripts: list[str]) -> Iterator
     """Given a shard's name, an engine and a seed, return its clips."""
     writer, choose = Writer(seed, transcripts), random.Random(seed + 1)
     texts = [writer() for _ in range(CLIPS)]
-    if engine.startswith("kokoro"):
+    if engine in ("kokoro", "kokoro-accents"):
         yield from _kokoro(name, texts, choose, from_elsewhere=engine == "kokoro-accents")
         return
     if engine == "festival":
@@ -130,19 +131,30 @@ def clips(name: str, engine: str, seed: int, transcripts: list[str]) -> Iterator
             yield sound, "synthetic", voice, str(number), text
 
 
+def asked(argument: str) -> tuple[str, int]:
+    """Given `engine:seed`, return both. Raise ValueError where it isn't that."""
+    engine, _, seed = argument.partition(":")
+    if engine not in ENGINES or not seed.isdecimal():
+        raise ValueError(f"{argument!r} is no shard to synthesise; say ENGINE:SEED, with one of {', '.join(ENGINES)}")
+    return engine, int(seed)
+
+
 def main(arguments: list[str]) -> None:
     """Given shards to make as `engine:seed`, make those that are missing."""
+    try:
+        wanted = [asked(argument) for argument in arguments]
+    except ValueError as error:
+        sys.exit(f"synthesis: {error}")
     transcripts = [
         clip.text
         for name in shards.names(SHARDS, "train-")
         if "librispeech" in name or "commonvoice" in name
         for clip in shards.read(SHARDS, name)
     ]
-    for argument in arguments:
-        engine, seed = argument.split(":")
+    for engine, seed in wanted:
         name = f"synthetic-{engine}-{seed}"
         if not shards.present(SHARDS, name):
-            print(name, shards.write(SHARDS, name, clips(name, engine, int(seed), transcripts)), flush=True)
+            print(name, shards.write(SHARDS, name, clips(name, engine, seed, transcripts)), flush=True)
 
 
 if __name__ == "__main__":
