@@ -85,6 +85,14 @@ def test_it_knows_whether_a_sentence_can_go_on(said: str, goes_on: bool) -> None
     assert {searched.goes_on(output) for output in outputs} == {goes_on}
 
 
+def test_words_that_another_sentence_understands_otherwise_can_go_on() -> None:
+    lists = {"x": {"values": ["two nets"]}, "y": {"values": ["two"]}}
+    words = acceptor(contents(["set {x}", "set {y} nets do"], lists=lists))
+    searched = graph(words)
+    told = {" ".join(s for s in one if not s.startswith(TAG)): searched.goes_on(one) for one in paths(words)}
+    assert told == {"set two nets": True, "set two nets do": False}
+
+
 def test_it_knows_how_much_choice_there_was() -> None:
     words = acceptor(contents(["(set|let) {x}", "see"], lists={"x": {"values": ["two", "ten", "tools", "kids"]}}))
     searched = graph(words)

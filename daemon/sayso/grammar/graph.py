@@ -69,23 +69,29 @@ class DecodingGraph:
     def goes_on(self, output: Sequence[str]) -> bool:
         """Given the words and tags of a whole sentence, return whether a longer one begins with its words.
 
-        Politeness at the end doesn't count: nobody waits for "please".
+        The longer one may mean something else by them: words count, whatever slots they fill. Politeness at the end
+        doesn't: nobody waits for "please".
         """
-        state = self.start
         said = output[: output.index(ALL_SAID)] if ALL_SAID in output else output
-        words = [place for place, symbol in enumerate(said) if not symbol.startswith(TAG)]
-        for symbol in said[: words[-1] + 1 if words else 0]:
-            state = self.grammar[state][self._label[symbol]]
-        reached, todo = {state}, [state]
+        states = self._before_a_word({self.start})
+        for symbol in said:
+            if not symbol.startswith(TAG):
+                label = self._label[symbol]
+                states = self._before_a_word(
+                    {self.grammar[state][label] for state in states if label in self.grammar[state]}
+                )
+        return any(not self.symbols[label].startswith(TAG) for state in states for label in self.grammar[state])
+
+    def _before_a_word(self, states: set[int]) -> set[int]:
+        """Given states, return all that tags lead to from them, as long as more than politeness can follow."""
+        reached, todo = set(states), list(states)
         while todo:
             for label, target in self.grammar[todo.pop()].items():
                 symbol = self.symbols[label]
-                if not symbol.startswith(TAG):
-                    return True
-                if symbol != ALL_SAID and target not in reached:
+                if symbol.startswith(TAG) and symbol != ALL_SAID and target not in reached:
                     reached.add(target)
                     todo.append(target)
-        return False
+        return reached
 
 
 def build_graph(
