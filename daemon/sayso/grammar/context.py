@@ -42,7 +42,8 @@ def _holds(have: Any, want: Any) -> bool:
 
 def _equals(have: Any, want: Any) -> bool:
     wanted = _value(want)
-    return _value(have) in wanted if isinstance(wanted, (list, tuple, set)) else bool(_value(have) == wanted)
+    any_of = wanted if isinstance(wanted, (list, tuple, set)) else (wanted,)
+    return any(bool(_value(have) == one) for one in any_of)
 
 
 def _known(value: Any) -> bool:

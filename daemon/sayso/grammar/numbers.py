@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from unicode_rbnf import FormatPurpose, RbnfEngine
 
-_LARGEST = 10**15
-"""Numbers from here on have no names that anybody says; they are read digit by digit."""
+_LONGEST = 15
+"""Numbers of more digits have no names that anybody says; they are read digit by digit."""
 
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -29,21 +29,22 @@ def read_number(written: str) -> tuple[str, ...]:
         ways = read_number(value[1:])
         return tuple(f"{sign} {way}" for sign in ("minus", "negative") for way in ways)
     if value[-1].isalpha():
-        return (_spelled(int(re.sub(r"\D", "", value)), FormatPurpose.ORDINAL),)
+        digits = re.sub(r"\D", "", value)
+        return (_spelled(int(digits), FormatPurpose.ORDINAL) if len(digits) <= _LONGEST else _digit_by_digit(digits),)
     whole, _, fraction = value.partition(".")
     if fraction:
         return _decimal(whole, fraction)
-    if (len(whole) > 1 and whole.startswith("0")) or int(whole) >= _LARGEST:
+    if (len(whole) > 1 and whole.startswith("0")) or len(whole) > _LONGEST:
         return (_digit_by_digit(whole),)
     return tuple(dict.fromkeys(_whole(int(whole))))
 
 
 def _decimal(whole: str, fraction: str) -> tuple[str, ...]:
     ways = [f"{way} point {_digit_by_digit(fraction)}" for way in read_number(whole)]
-    if int(whole) == 0:
+    if not whole.strip("0"):
         ways.append(f"point {_digit_by_digit(fraction)}")
     if fraction == "5":
-        ways += [f"{way} and a half" for way in read_number(whole)] if int(whole) else ["a half", "half"]
+        ways += [f"{way} and a half" for way in read_number(whole)] if whole.strip("0") else ["a half", "half"]
     return tuple(ways)
 
 

@@ -26,6 +26,10 @@ _PIECE = re.compile(
 )
 
 
+_FRACTION = re.compile("([0-9]*)([½¼¾⅛⅜⅝⅞⅕⅖⅗⅘])")
+"""Thirds and the like have no decimals that anybody says."""
+
+
 def pieces(text: str) -> Iterator[str]:
     """Given text of a template, yield what words are made of, and spaces: "50%" gives 50, space, %.
 
@@ -70,5 +74,12 @@ def is_sign(piece: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """Given text, return it in lower case, with one way to write each thing (Unicode NFKC: ½, ℃, full width, …)."""
-    return unicodedata.normalize("NFKC", text.replace("’", "'").replace("−", "-")).casefold()
+    """Given text, return it in lower case, with one way to write each thing: 2½ is 2.5, ℃ is °c (Unicode's NFKC)."""
+    decimals = _FRACTION.sub(_decimal, text.replace("’", "'").replace("−", "-"))
+    return unicodedata.normalize("NFKC", decimals).casefold()
+
+
+def _decimal(match: re.Match[str]) -> str:
+    """Given digits, or none, before a sign for a fraction, return both as one number."""
+    digits, fraction = match.groups()
+    return (digits or "0") + f"{unicodedata.numeric(fraction):g}"[1:]

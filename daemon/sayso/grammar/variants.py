@@ -24,8 +24,12 @@ def variants(phones: Phones) -> tuple[Phones, ...]:
     R or L) is flapped to D; AH before a final L or N is swallowed.
     """
     choices = [_choices(phones, place) for place in range(len(phones))]
-    ways = dict.fromkeys(tuple(phone for way in path for phone in way) for path in product(*choices))
-    return tuple(ways)[:MOST]
+    ways: dict[Phones, None] = {}
+    for path in product(*choices):  # as many as two to the power of its places: no further than need be
+        ways[tuple(phone for way in path for phone in way)] = None
+        if len(ways) == MOST:
+            break
+    return tuple(ways)
 
 
 def _choices(phones: Phones, place: int) -> Sequence[Phones]:
