@@ -76,6 +76,15 @@ def test_the_start_says_where_speech_began() -> None:
     assert events[0] == UtteranceStart(start=15 * FRAME_SAMPLES, speech=20 * FRAME_SAMPLES)
 
 
+def test_a_wide_onset_outlives_an_utterance_in_which_nothing_was_heard() -> None:
+    gate = Gate(GateSettings(pre_roll=0.1, onset_speech=2, onset_window=30, hangover=0.2, shortest=0.1, longest=2.0))
+    frames = sound("ssssss" + "." * 60)
+    events = [event for frame, is_speech in frames[:12] for event in gate.feed(frame, is_speech)]
+    events += gate.close("nothing")
+    ((heard, _),) = told(events + run(gate, frames[12:]))
+    assert heard == list(range(12))
+
+
 def test_a_click_opens_nothing() -> None:
     assert run(Gate(SETTINGS), sound("...s..s...s...")) == []
 

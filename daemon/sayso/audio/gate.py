@@ -220,7 +220,8 @@ class Gate:
         if self._utterance is not None and self._heard is not None:
             end = max(self._utterance.speech_start, min(self._utterance.speech_end, self._heard - still))
             self._utterance.speech_end = end
-            if any(frame.start >= end for frame in self._onset()):
+            # Where nobody heard anything, its frames stay, and may open the gate again.
+            if any(frame.start >= end or reason == NOTHING for frame in self._onset()):
                 event = Event.RESUME
         self._take(event, reason)
         return self._flush()
