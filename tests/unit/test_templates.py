@@ -118,12 +118,22 @@ def test_what_a_sentence_reaches_is_checked_where_it_is_written(tmp_path: Path, 
             "`living room` is 2 words to the grammar: living room (give each word",
         ),
         ("expansion_rules: {a: b, a: c}", "`a` stands here twice (mend the YAML)"),
+        ("lists: {l: {range: {from: 0, to: 1, multiplier: .inf}}}", "multiplier: input should be a finite number"),
+        ('lists: {l: {values: [{in: a, out: "\\ud800"}]}}', "half of a character, by its number (mend the YAML)"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_key_and_line(tmp_path: Path, text: str, what: str) -> None:
     (problem,) = _wrong(tmp_path, _sentences("go", more=f"{text}\n"))
     assert problem.startswith("0.yaml:7")
     assert what in problem
+
+
+@pytest.mark.parametrize("written", ["2026-12-25", ".nan", "!!binary aGVsbG8=", "{a: [.inf]}", "!!set {a}"])
+def test_what_no_event_can_hold_is_refused_where_it_is_written(tmp_path: Path, written: str) -> None:
+    text = _sentences("go", more="").rstrip("\n") + f"\n        slots: {{day: {written}}}\n"
+    (problem,) = _wrong(tmp_path, text)
+    assert "slots.day: an event can't hold" in problem
+    assert problem.startswith("0.yaml:")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +179,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
 
 
 def test_folders_are_searched_in_any_depth_in_order(tmp_path: Path) -> None:
-    for name in ("b.yaml", "a/z.yml", "a/note.txt", "c/d/e.yaml"):
+    for name in ("b.yaml", "a/z.yml", "a/note.txt", "c/d/e.yaml", "._b.yaml", ".git/f.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     found = [str(path.relative_to(tmp_path)) for path in find_template_files(tmp_path)]

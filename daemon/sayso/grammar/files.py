@@ -8,12 +8,13 @@ wrong in all files is reported at once.
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Annotated, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from sayso.errors import GrammarError, Problem
 
@@ -26,8 +27,18 @@ MOST_VALUES = 500_000
 """Values of one file, counted with what aliases repeat."""
 
 
+def _for_an_event(value: Any) -> Any:
+    """Given a slot's value, return it. Raise ValueError for what an event can't hold: a date, `.nan`, a list."""
+    if (isinstance(value, float) and not math.isfinite(value)) or not isinstance(value, (str, int, float)):
+        raise ValueError("neither text nor number nor truth value")
+    return value
+
+
+_SlotValue = Annotated[Any, AfterValidator(_for_an_event)]
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ListValue(_Strict):
@@ -66,7 +77,7 @@ class SentenceBlock(_Strict):
     """Sentences of one intent that share slots and conditions."""
 
     sentences: List[str] = Field(min_length=1)
-    slots: Dict[str, Any] = Field(default_factory=dict)
+    slots: Dict[str, _SlotValue] = Field(default_factory=dict)
     requires_context: Dict[str, Any] = Field(default_factory=dict)
     excludes_context: Dict[str, Any] = Field(default_factory=dict)
     expansion_rules: Dict[str, str] = Field(default_factory=dict)
@@ -114,6 +125,8 @@ class TemplateFile:
     contents: Contents
     lines: Mapping[_Path, int] = field(repr=False)
     """Key path -> line, counted from 1."""
+    source: bytes = field(repr=False, default=b"")
+    """What was read."""
 
     def where(self, *path: Union[str, int]) -> str:
         """Given a key path, return `file:line` of the nearest value that is written in the file."""
@@ -125,7 +138,8 @@ class TemplateFile:
 
 
 def find_template_files(path: Path) -> list[Path]:
-    """Given a file or a folder, return its template files (*.yaml, *.yml, in any depth), sorted.
+    """Given a file or a folder, return its template files (*.yaml, *.yml, in any depth, none that is hidden),
+    sorted.
 
     Raise GrammarError where there is none.
     """
@@ -135,7 +149,13 @@ def find_template_files(path: Path) -> list[Path]:
         raise GrammarError(
             "no such file or folder of sentence templates", where=str(path), remedy="check [commands] path"
         )
-    found = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+    found = sorted(
+        p
+        for p in path.rglob("*")
+        if p.suffix in (".yaml", ".yml")
+        and p.is_file()
+        and not any(part.startswith(".") for part in p.relative_to(path).parts)
+    )
     if not found:
         raise GrammarError(
             "no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples"
@@ -166,8 +186,8 @@ def _read(path: Path) -> TemplateFile:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise GrammarError("larger than 4 MiB", where=str(path), remedy="split it, or use a list or a range")
-        text = path.read_text(encoding="utf-8")
-        loader = _Loader(text)
+        source = path.read_bytes()
+        loader = _Loader(source.decode("utf-8-sig"))
         node = loader.get_single_node()
         data = loader.construct_document(node) if node is not None else None
         written = _Written()
@@ -186,7 +206,7 @@ def _read(path: Path) -> TemplateFile:
     if not isinstance(data, dict):
         raise GrammarError("holds no mapping", where=str(path), remedy="start with `language: en` and `intents:`")
     try:
-        return TemplateFile(path, Contents.model_validate(data), written.lines)
+        return TemplateFile(path, Contents.model_validate(data), written.lines, source)
     except ValidationError as error:
         raise GrammarError(problems=_problems(path, written, data, error)) from None
 
@@ -220,15 +240,23 @@ class _Written:
         if len(self.lines) > MOST_VALUES:
             raise ValueError(f"holds more than {MOST_VALUES} values")
         if isinstance(node, yaml.ScalarNode):
-            self.spelled[path] = node.value
+            self.spelled[path] = _text(node)
         elif isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                here = (*path, key.value)
+                here = (*path, _text(key))
                 self.lines[here] = key.start_mark.line + 1
                 self.note(value, here)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self.note(value, (*path, index))
+
+
+def _text(node: yaml.ScalarNode) -> str:
+    """Return what is written. Raise YAMLError where it can't be written in UTF-8, which an event is."""
+    text: str = node.value
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise yaml.constructor.ConstructorError(None, None, "half of a character, by its number", node.start_mark)
+    return text
 
 
 def _yaml_place(path: Path, error: Exception) -> str:
@@ -269,6 +297,9 @@ def _explain(finding: Any, spelled: Optional[str]) -> tuple[str, str]:
         return "is missing", "add it"
     if value is None:
         return "is empty", "write something there, or remove it"
+    if kind == "value_error":
+        remedy = "write texts and numbers only" if spelled is None else f'put it in quotes: "{spelled}"'
+        return f"an event can't hold {value if spelled is None else f'`{spelled}`'} as YAML takes it", remedy
     if kind == "string_type" and spelled is not None:
         return f"`{spelled}` is {_YAML_TYPES.get(type(value), 'no text')} to YAML", f'put it in quotes: "{spelled}"'
     what = f"{finding['msg'][:1].lower()}{finding['msg'][1:]}"
