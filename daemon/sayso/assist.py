@@ -11,7 +11,6 @@ Source of the requests: Home Assistant's developer documentation, "REST API" and
 from __future__ import annotations
 
 import json
-import os
 import socket
 import ssl
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
+from sayso.credentials import credential, is_missing
 from sayso.errors import ConfigError, HandOverError
 
 CREDENTIAL = "home-assistant-token"
@@ -70,7 +70,7 @@ class AssistSettings:
         if not known or parts.username or parts.password:  # those would stand in every error
             what = "is no address" if self.url else "is missing"
             raise ConfigError(what, where="[home_assistant] url", remedy="e.g. http://homeassistant.local:8123")
-        if not (self.token_file or os.environ.get("CREDENTIALS_DIRECTORY")):
+        if not self.token_file and is_missing(CREDENTIAL):
             remedy = "write a long-lived access token of Home Assistant's into a file and name it here"
             raise ConfigError("is missing", where="[home_assistant] token_file", remedy=remedy)
 
@@ -211,8 +211,7 @@ def _connection(settings: AssistSettings, timeout: float) -> HTTPConnection:
 
 def _token(settings: AssistSettings) -> str:
     """Return the token, read anew each time, so that a corrected file needs no restart. Raise HandOverError."""
-    credential = Path(os.environ.get("CREDENTIALS_DIRECTORY", ""), CREDENTIAL)
-    path = Path(settings.token_file) if settings.token_file else credential
+    path = Path(settings.token_file) if settings.token_file else credential(CREDENTIAL)
     try:
         token = path.read_text(encoding="ascii").split("\n", 1)[0].strip()
     except (OSError, UnicodeDecodeError):

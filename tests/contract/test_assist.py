@@ -217,8 +217,10 @@ def test_switched_off_it_says_nothing(house: House, token: Path) -> None:
         ("token_file", {"url": "http://home"}),
     ],
 )
-def test_settings_that_can_not_work_are_named(key: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+def test_settings_that_can_not_work_are_named(
+    key: str, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     with pytest.raises(ConfigError, match=rf"^\[home_assistant\] {key}: ") as caught:
         AssistSettings(enabled=True, **given)
     assert "secret" not in str(caught.value)

@@ -140,7 +140,7 @@ def test_folders_know_their_neighbours_only_through_records(file: str) -> None:
             assert folder == "recognition", f"{file} imports {module}"
             assert module in BRIDGES, f"{file} imports {module}"
         else:
-            common = ("records", "errors", "native_stderr")
+            common = ("records", "errors", "native_stderr", "credentials")
             assert module == "sayso" or parts[1] in (folder, *common), f"{file} imports {module}"
 
 

@@ -6,11 +6,11 @@ restart) and go nowhere but to the connection: no error text holds one.
 
 from __future__ import annotations
 
-import os
 import ssl
 from pathlib import Path
 from typing import Any
 
+from sayso.credentials import credential, is_missing
 from sayso.errors import BrokerError
 from sayso.mqtt.settings import MqttSettings
 
@@ -22,19 +22,16 @@ def password(settings: MqttSettings) -> str | None:
     """Given settings, return the password, None where none is meant. Raise BrokerError if it can't be read."""
     if not settings.username:
         return None
-    directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    credential = Path(directory, CREDENTIAL)
     if settings.password_file:
-        path = Path(settings.password_file)
-    elif directory and credential.is_file():
-        path = credential
-    else:
+        path, remedy = Path(settings.password_file), "make it readable for the daemon's user"
+    elif is_missing(CREDENTIAL):
         return None
+    else:
+        path, remedy = credential(CREDENTIAL), "only root may read it: run this with sudo"
     try:
         return path.read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        remedy = "make it readable for the daemon's user"
         raise BrokerError(f"the password can't be read: {reason}", where=str(path), remedy=remedy) from None
 
 
