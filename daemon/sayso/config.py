@@ -12,7 +12,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple, Type
+from typing import Any, Iterator, List, Literal, Optional, Tuple, Type, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -38,7 +38,7 @@ def read_config(path: Optional[Path]) -> Config:
     """
     file = path or DEFAULT_PATH
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # some editors begin with a byte order mark
     except FileNotFoundError:
         if path is None:
             return Config()
@@ -77,7 +77,9 @@ def template() -> str:
         lines += ["", f"[{name}]", f"# {' '.join((section.__doc__ or '').split())}"]
         for key, about in section.model_fields.items():
             default = about.get_default(call_default_factory=True)
-            lines += ["", f"# {about.description}{_range(about.metadata)}", f"# {key} = {_toml(default)}"]
+            value = "0.5  # an example: it is unset" if default is None else _toml(default)
+            said = f"# {about.description}{_choices(about.annotation)}{_range(about.metadata)}"
+            lines += ["", said, f"# {key} = {value}"]
     return "\n".join(lines) + "\n"
 
 
@@ -91,14 +93,16 @@ def render(config: Config) -> str:
     return "\n".join(lines)
 
 
+def _choices(annotation: Any) -> str:
+    return f" (one of {', '.join(get_args(annotation))})" if get_origin(annotation) is Literal else ""
+
+
 def _range(metadata: List[Any]) -> str:
     limits = [f"{getattr(one, name):g}" for one in metadata for name in ("ge", "gt", "le", "lt") if hasattr(one, name)]
     return f" ({' to '.join(limits)})" if limits else ""
 
 
 def _toml(value: Any) -> str:
-    if value is None:
-        return "0.5"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

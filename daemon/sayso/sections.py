@@ -129,9 +129,7 @@ class CommandsConfig(_Section):
 class HouseConfig(_Section):
     """Home Assistant's own English sentences, for the names and areas of your house."""
 
-    sentences: bool = Field(
-        default=False, description="hear them beside your own; needs the package home-assistant-intents"
-    )
+    sentences: bool = Field(default=False, description="hear them beside your own")
     names: Dict[str, List[str]] = Field(
         default_factory=dict, description='devices by domain, e.g. {light = ["bed light"], lock = ["front door"]}'
     )

@@ -101,6 +101,31 @@ def test_a_damaged_entry_is_compiled_again(compiling: Compiling, suffix: str, ha
     assert compiling.builds == 2
 
 
+def test_a_process_of_its_own_compiles_the_same(compiling: Compiling) -> None:
+    here = _found(compiling.compile(cache=None))
+    there = _found(compiling.compile(apart=True))
+    assert there == here
+    assert compiling.builds == 1, "the other one was built elsewhere"
+    with pytest.raises(GrammarError, match="wake_phrases"):
+        compiling.compile(apart=True, wake_phrases=("(a|b)",))
+
+
+def test_an_edit_while_it_compiles_is_not_lost(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = compiling.file.read_text(), compiling.file.read_text().replace("out: 10", "out: 11")
+    parse = compiler.parse_templates
+
+    def edited(files: Any) -> Any:
+        compiling.file.write_text(after)
+        return parse(files)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(compiler, "parse_templates", edited)
+        assert 10 in {one.value for one in compiling.compile().graph.slot_ends}
+    assert 11 in {one.value for one in compiling.compile().graph.slot_ends}
+    compiling.file.write_text(before)
+    assert 10 in {one.value for one in compiling.compile().graph.slot_ends}
+
+
 def test_only_so_much_is_kept(compiling: Compiling, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caching, "MOST_ENTRIES", 2)
     for phrase in ("see two", "do two", "let two"):

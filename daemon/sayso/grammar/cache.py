@@ -54,13 +54,14 @@ class GraphCache:
 
     def __init__(self, folder: Path | None) -> None:
         """Given where they are kept, stand ready; None: none is kept."""
-        self._folder = folder
+        self.folder = folder
+        """Where they are kept."""
 
     def get(self, key: str) -> Compiled | None:
         """Given a key, return what was kept under it; None: nothing, or nothing that can be trusted."""
-        if self._folder is None:
+        if self.folder is None:
             return None
-        about, fst = self._folder / f"{key}.json", self._folder / f"{key}.fst"
+        about, fst = self.folder / f"{key}.json", self.folder / f"{key}.fst"
         try:
             checksum, _, text = about.read_bytes().partition(b"\n")
             if checksum != _checksum(text, fst.read_bytes()):
@@ -76,27 +77,27 @@ class GraphCache:
 
     def put(self, key: str, graph: DecodingGraph, pronunciations: Mapping[str, Pronunciation]) -> None:
         """Keep a graph, if that is possible."""
-        if self._folder is None:
+        if self.folder is None:
             return
         try:
             text = json.dumps(_plain(graph, pronunciations), ensure_ascii=False).encode()
             if json.loads(text) != _plain(graph, pronunciations):
                 return  # a slot's value that JSON hasn't got
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._folder) as fresh:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self.folder) as fresh:
                 about, fst = Path(fresh) / "about", Path(fresh) / "fst"
                 write_fst(graph.fst, fst)
                 about.write_bytes(_checksum(text, fst.read_bytes()) + b"\n" + text)
-                fst.replace(self._folder / f"{key}.fst")
-                about.replace(self._folder / f"{key}.json")
+                fst.replace(self.folder / f"{key}.fst")
+                about.replace(self.folder / f"{key}.json")
             self._forget()
         except (OSError, TypeError, ValueError) as error:
-            logger.info("%s: nothing kept: %s", self._folder, error)
+            logger.info("%s: nothing kept: %s", self.folder, error)
 
     def _forget(self) -> None:
         """Drop what was used longest ago, until the rest is within bounds."""
-        assert self._folder is not None
-        used = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        assert self.folder is not None
+        used = sorted(self.folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
         size = 0
         for number, about in enumerate(used):
             fst = about.with_suffix(".fst")

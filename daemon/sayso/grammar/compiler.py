@@ -6,12 +6,13 @@ Rule of this file: it only calls the stages in their order; what each does is in
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Mapping, Sequence
 
+from sayso.grammar.apart import compile_apart
 from sayso.grammar.cache import GraphCache, key_of
-from sayso.grammar.files import find_template_files, read_template_files
+from sayso.grammar.files import TemplateFile, find_template_files, read_template_files
 from sayso.grammar.graph import LIBRARY, DecodingGraph, build_graph
 from sayso.grammar.house import House, read_house_sentences
 from sayso.grammar.pronounce import Pronunciation, pronounce
@@ -41,7 +42,8 @@ class Grammar:
     graph: DecodingGraph
     digest: str
     """First 12 hexadecimal digits of the SHA-256 of the template files."""
-    files: tuple[Path, ...]
+    files: Mapping[Path, bytes]
+    """The template files, and what was read of each."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Of Home Assistant's sentences: why some were left out -> how many."""
 
@@ -53,26 +55,33 @@ def compile_grammar(
     wake_phrases: Sequence[str] = (),
     house: House | None = None,
     cache: GraphCache | None = None,
+    *,
+    apart: bool = False,
 ) -> Grammar:
     """Given a file or folder of templates, return the grammar; its sentences may begin with a wake phrase, and for a
-    house there are Home Assistant's own sentences beside them. What the cache has is not compiled again.
+    house there are Home Assistant's own sentences beside them. What the cache has is not compiled again; what it hasn't
+    is, if asked so, by a process of its own.
 
     Raise GrammarError with all that is wrong.
     """
-    paths = find_template_files(path)
-    files = read_template_files(paths)
+    files = read_template_files(find_template_files(path))
     theirs = read_house_sentences(house) if house else None
-    templates = parse_templates([*files, theirs.file] if theirs else files)
+    written = [*files, theirs.file] if theirs else files
+    templates = parse_templates(written)
     left_out = theirs.left_out if theirs else {}
-    written = [*paths, theirs.file.path] if theirs else paths
     key = _key(written, phonology, (context, list(wake_phrases), repr(house)))
     kept = cache.get(key) if cache else None
+    if kept is None and apart and cache and cache.folder:
+        asked = {"phonology": phonology, "house": house}
+        settings = {name: asdict(one) if one else None for name, one in asked.items()}
+        compile_apart(cache.folder, path, {**settings, "context": context, "wake_phrases": list(wake_phrases)})
+        kept = cache.get(key)
     if kept is None:
         kept = _compile(build_word_acceptor(templates, context), wake_phrases, templates, phonology)
         if cache:
             cache.put(key, *kept)
     graph, pronunciations = kept
-    return Grammar(templates, pronunciations, graph, _digest(paths), tuple(paths), left_out)
+    return Grammar(templates, pronunciations, graph, _digest(files), {one.path: one.source for one in files}, left_out)
 
 
 def _compile(
@@ -88,15 +97,16 @@ def _compile(
     return build_graph(acceptor, pronunciations, phonology.tokens, phonology.blank), pronunciations
 
 
-def _key(paths: Sequence[Path], phonology: Phonology, settings: tuple[Any, ...]) -> str:
+def _key(files: Sequence[TemplateFile], phonology: Phonology, settings: tuple[Any, ...]) -> str:
     """What the graph depends on: every file with its name (which errors and meanings tell), model and settings."""
-    files = [*paths, *([phonology.lexicon] if phonology.lexicon else [])]
     told = (LIBRARY, phonology.tokens, phonology.blank, settings)
-    return key_of([repr(told).encode(), *(part for path in files for part in (str(path).encode(), path.read_bytes()))])
+    written = [part for file in files for part in (str(file.path).encode(), file.source)]
+    lexicon = [str(phonology.lexicon).encode(), phonology.lexicon.read_bytes()] if phonology.lexicon else []
+    return key_of([repr(told).encode(), *written, *lexicon])
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def _digest(files: Sequence[TemplateFile]) -> str:
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for file in files:
+        digest.update(hashlib.sha256(file.source).digest())
     return digest.hexdigest()[:12]

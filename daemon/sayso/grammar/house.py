@@ -51,7 +51,7 @@ class HouseSentences:
 def read_house_sentences(house: House, language: str = "en") -> HouseSentences:
     """Given what a house has, return Home Assistant's sentences for it. Raise GrammarError where the package is
     missing, or nothing is left."""
-    path, data, domains = _read(language)
+    path, source, data, domains = _read(language)
     left_out: Counter[str] = Counter()
     intents: dict[str, Any] = {}
     sieve = _Sieve(house, data, left_out)
@@ -71,20 +71,21 @@ def read_house_sentences(house: House, language: str = "en") -> HouseSentences:
         "expansion_rules": {PREFIX + name: _prefixed(body) for name, body in data["expansion_rules"].items()},
         "skip_words": data["skip_words"],
     }
-    return HouseSentences(TemplateFile(path, Contents.model_validate(contents), {}), dict(left_out))
+    return HouseSentences(TemplateFile(path, Contents.model_validate(contents), {}, source), dict(left_out))
 
 
-def _read(language: str) -> tuple[Path, dict[str, Any], dict[str, str]]:
-    """Return where the data is, the data, and each intent's domain."""
+def _read(language: str) -> tuple[Path, bytes, dict[str, Any], dict[str, str]]:
+    """Return where the data is, as it is there and as it is meant, and each intent's domain."""
     try:
         package = files(_PACKAGE)
         path = Path(str(package / "data" / f"{language}.json"))
-        data = json.loads(path.read_text(encoding="utf-8"))
+        source = path.read_bytes()
+        data = json.loads(source)
         about = json.loads((package / "intents.json").read_text(encoding="utf-8"))
     except (ImportError, OSError, ValueError):
-        remedy = "pip install home-assistant-intents, or set [house] sentences = false"
+        remedy = "install the Python package home-assistant-intents, or set [house] sentences = false"
         raise GrammarError("Home Assistant's sentences are not installed", where="[house]", remedy=remedy) from None
-    return path, data, {intent: one.get("domain", "") for intent, one in about.items()}
+    return path, source, data, {intent: one.get("domain", "") for intent, one in about.items()}
 
 
 class _Sieve:
