@@ -139,16 +139,28 @@ class House:
         known = {"commands": self.commands, "watch": str(watch).lower(), "port": port}
         settings.write_text(SETTINGS.format_map(known) + more)
         self.log = folder / "log"
-        environment = {
+        self._environment = {
             **{name: value for name, value in os.environ.items() if name != "JOURNAL_STREAM"},
             **microphone.environment,
             "RUNTIME_DIRECTORY": str(folder / "run"),
+            "STATE_DIRECTORY": str(folder / "state"),
+            # Shared by all that a run of the tests starts: the same sentences are compiled once.
+            "CACHE_DIRECTORY": str(folder.parents[1] / "cache"),
             "NOTIFY_SOCKET": str(self.notify.path),
             "WATCHDOG_USEC": "2000000",
         }
-        program = str(Path(sys.executable).parent / "sayso")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([program, "--config", str(settings), "run"], env=environment, stderr=log)
+        self._command = [str(Path(sys.executable).parent / "sayso"), "--config", str(settings), "run"]
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(self._command, env=self._environment, stderr=log)
+
+    def die_and_start_again(self) -> None:
+        """As after a power cut."""
+        self.process.kill()
+        self.process.wait()
+        self.process = self._start()
 
     def say(self, name: str) -> None:
         """Play a recording into the microphone."""

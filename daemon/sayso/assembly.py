@@ -9,9 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence
+from tempfile import TemporaryDirectory
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -23,15 +26,18 @@ from sayso.audio.vad import Vad
 from sayso.audio.watch import MicrophoneSettings
 from sayso.config import Config
 from sayso.decisions import Decisions, own_folder
+from sayso.errors import SaysoError
 from sayso.grammar.cache import GraphCache, own_cache_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.house import House
-from sayso.keeping import Keeping, audio_folder
-from sayso.mqtt.contract import Contract
+from sayso.keeping import Keeping
+from sayso.mqtt.broker import Broker, BrokerStatus
+from sayso.mqtt.contract import TOPICS, Contract
 from sayso.mqtt.conversation import Conversation
 from sayso.mqtt.discovery import Discovery
 from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
+from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.attention import Attention, AttentionSettings
 from sayso.recognition.beam import BeamSettings
@@ -44,7 +50,9 @@ from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.scorer import Transcriber
 from sayso.recognition.tflite import TfliteNetwork, streaming
 from sayso.records import Command
+from sayso.remembered import LastGood, Mute, state_folder
 from sayso.second_opinion import make_opinion
+from sayso.sentences import Sentences
 
 logger = logging.getLogger(__name__)
 
@@ -98,16 +106,41 @@ def phonology(bundle: Bundle) -> Phonology:
     return Phonology(tuple(tokens.symbols), tokens.blank, bundle.lexicon)
 
 
-def load_grammar(config: Config, bundle: Bundle) -> Grammar:
-    """Given the settings, return the compiled sentences. Raise GrammarError."""
+def load_grammar(config: Config, bundle: Bundle, path: Optional[Path] = None, *, apart: bool = False) -> Grammar:
+    """Given the settings, return the compiled sentences, those of another path if one is given. `apart`: compiled by a
+    process of its own. Raise GrammarError."""
     values = config.house.model_dump(exclude={"sentences"})
-    return compile_grammar(
-        Path(config.commands.path),
-        phonology(bundle),
-        config.commands.context,
-        config.listening.wake_phrases,
-        House(**values) if config.house.sentences else None,
-        GraphCache(own_cache_folder(os.environ) if config.commands.cache else None),
+    folder = own_cache_folder(os.environ) if config.commands.cache else None
+    with ExitStack() as stack:
+        if apart and folder is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="sayso-")))  # where the process leaves it
+        return compile_grammar(
+            path or Path(config.commands.path),
+            phonology(bundle),
+            config.commands.context,
+            config.listening.wake_phrases,
+            House(**values) if config.house.sentences else None,
+            GraphCache(folder),
+            apart=apart,
+        )
+
+
+def make_sentences(
+    config: Config,
+    bundle: Bundle,
+    post: Callable[[Callable[[], None]], None],
+    on_loaded: Callable[[Optional[SaysoError]], None],
+    on_failure: Callable[[BaseException], None],
+) -> Sentences:
+    """Given the settings, a bundle and whom to tell (see Sentences), return the sentences. Raise GrammarError."""
+    path, folder = Path(config.commands.path), own_cache_folder(os.environ) if config.commands.cache else None
+    return Sentences(
+        path,
+        load=lambda path: load_grammar(config, bundle, path, apart=True),
+        last_good=LastGood(folder, path.absolute()),
+        post=post,
+        on_loaded=on_loaded,
+        on_failure=on_failure,
     )
 
 
@@ -190,8 +223,40 @@ def make_conversation(config: Config, contract: Contract, meaning: Callable[[str
 def make_keeping(config: Config) -> Keeping:
     """Given the settings, return who keeps sound for debugging: nobody, unless it was asked for."""
     debug = config.debug
-    folder = audio_folder(os.environ)
+    folder = state_folder(os.environ) / "audio"
     return Keeping(folder, debug.keep_audio, debug.keep_audio_size, config.gate.longest, time.time())
+
+
+def make_mute() -> Mute:
+    """Return where it is noted that nobody may listen: in systemd's folder, and nowhere without one."""
+    return Mute(state_folder(os.environ) if os.environ.get("STATE_DIRECTORY") else None)
+
+
+def make_broker(
+    config: Config,
+    contract: Contract,
+    more: Tuple[Discovery, Conversation],
+    on_message: Callable[[str, bytes, bool], None],
+    on_status: Callable[[BrokerStatus], None],
+    on_dropped: Callable[[Dropped], None],
+) -> Broker:
+    """Given the settings, the contract, the other protocols and whom to tell (see Broker), return the broker, not yet
+    started. Raise ConfigError."""
+    discovery, conversation = more
+    # Requests, and our own state, where another daemon of this name would show.
+    heard = [contract.topic(one.name) for one in TOPICS if one.direction == "in" or one.name == "state"]
+    return Broker(
+        mqtt_settings(config),
+        # At most 23 characters, which is all that MQTT 3.1.1 promises (3.1.3.1).
+        f"sayso-{uuid.uuid4().hex[:12]}",
+        online=contract.status(True),
+        offline=contract.status(False),
+        subscriptions=[*heard, *discovery.subscriptions, *conversation.subscriptions],
+        recall=discovery.recall,
+        on_message=on_message,
+        on_status=on_status,
+        on_dropped=on_dropped,
+    )
 
 
 def make_decisions(config: Config) -> Decisions:

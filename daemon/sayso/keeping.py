@@ -12,7 +12,7 @@ import wave
 from collections import deque
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Callable, Deque, Mapping, Optional
+from typing import Callable, Deque, Optional
 
 from sayso.records import SAMPLE_RATE, AudioFrame, Heard, Wake
 
@@ -20,13 +20,6 @@ logger = logging.getLogger(__name__)
 
 MARGIN = 5.0
 """What is kept in mind beyond the longest utterance [s]: the pauses before and after it."""
-
-
-def audio_folder(environment: Mapping[str, str]) -> Path:
-    """Given the environment, return where sound goes: below systemd's StateDirectory=, else below the user's."""
-    if environment.get("STATE_DIRECTORY"):
-        return Path(environment["STATE_DIRECTORY"].split(":")[0]) / "audio"
-    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "sayso" / "audio"
 
 
 class Keeping:
@@ -39,12 +32,13 @@ class Keeping:
         self._hours = hours
         self._size = int(size * 2**20)
         self._until = now + hours * 3600
+        self._failed = False
         self._recent: Deque[AudioFrame] = deque(maxlen=int((longest + MARGIN) * SAMPLE_RATE / 320))
         self.expire(now)
 
     def until(self, now: float) -> str:
         """Return when it ends, as ISO 8601; empty while nothing is kept."""
-        if not self._hours or now >= self._until:
+        if not self._hours or self._failed or now >= self._until:
             return ""
         return datetime.fromtimestamp(self._until, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -77,8 +71,8 @@ class Keeping:
                 sound.writeframes(b"".join(one.samples.astype("<i2").tobytes() for one in frames))
             self._make_room()
         except OSError as error:
-            logger.warning("%s: no sound is kept any more: %s", self._folder, error.strerror)
-            self._hours = 0.0
+            logger.warning("%s: no more sound is kept, what is there stays its time: %s", self._folder, error.strerror)
+            self._failed = True
 
     def expire(self, now: float) -> None:
         """Remove what has been kept for long enough: all of it, where nothing is to be kept."""

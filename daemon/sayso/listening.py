@@ -10,6 +10,9 @@ from typing import Optional, Protocol
 
 from sayso.errors import BrokerError
 
+LONGEST_SENTENCE = 12.0
+"""What somebody who has begun in time may take [s]."""
+
 
 class Asking(Protocol):
     """Another protocol's say in it; mqtt/conversation.py has it."""
@@ -50,9 +53,9 @@ class Listening:
         """Whoever asked for a command has one."""
         self._until = None
 
-    def lapse(self, now: float) -> bool:
-        """Return whether the time that was asked for is over just now."""
-        over = self._until is not None and now >= self._until
+    def lapse(self, now: float, hearing: bool) -> bool:
+        """Return whether the time that was asked for is over just now; who has begun to speak in it may finish."""
+        over = self._until is not None and now >= self._until + (LONGEST_SENTENCE if hearing else 0.0)
         if over:
             self._until = None
         return over

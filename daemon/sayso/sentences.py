@@ -6,18 +6,22 @@ wrong with the new one, the last good one stays. All methods belong to the main 
 
 from __future__ import annotations
 
+import logging
 import threading
 from functools import partial
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple
 
-from sayso.errors import SaysoError
+from sayso.errors import GrammarError, SaysoError
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.explain import read_sentence
 from sayso.grammar.files import find_template_files
 from sayso.grammar.text import words
 from sayso.recognition.interpret import read_tags
 from sayso.records import Command, Heard, Wake
+from sayso.remembered import LastGood
+
+logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 """Pause between looks at the template files; a file counts as changed when two looks agree on it."""
@@ -32,18 +36,21 @@ class Sentences:
     def __init__(
         self,
         path: Path,
-        load: Callable[[], Grammar],
+        load: Callable[[Path], Grammar],
+        last_good: LastGood,
         post: Callable[[Callable[[], None]], None],
         on_loaded: Callable[[Optional[SaysoError]], None],
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        """Given where the sentences are written and how they are compiled, compile them. Raise GrammarError.
+        """Given where the sentences are written, how they are compiled and where the last good ones are kept, compile
+        them, or those, if they are broken. Raise GrammarError.
 
         `post` hands a step to the main thread; `on_loaded` hears there how each later compilation ended,
         `on_failure` what it died of.
         """
         self._path = path
         self._load = load
+        self._last_good = last_good
         self._post = post
         self._on_loaded = on_loaded
         self._on_failure = on_failure
@@ -51,7 +58,9 @@ class Sentences:
         self._loading = False
         self.behind = False
         """Whether a reload was asked for too late for the one that has just ended."""
-        self.grammar = load()
+        self.problem = ""
+        """What was wrong with them at the start; empty: nothing."""
+        self.grammar = self._first()
 
     @property
     def intents(self) -> List[str]:
@@ -95,17 +104,39 @@ class Sentences:
 
     def _compile(self) -> None:
         try:
-            grammar = self._load()
+            grammar = self._load(self._path)
         except SaysoError as error:
             self._post(partial(self._finish, None, error))
+        except Exception as error:  # the last good ones are at work: no reason to stop
+            logger.exception("the sentences can't be compiled")
+            what = f"{type(error).__name__}: {error}"
+            self._post(partial(self._finish, None, GrammarError(what, where=str(self._path), remedy="tell its makers")))
         except BaseException as error:  # noqa: BLE001 - a thread must not die unheard
             self._post(partial(self._on_failure, error))
         else:
             self._post(partial(self._finish, grammar, None))
 
+    def _first(self) -> Grammar:
+        try:
+            grammar = self._load(self._path)
+        except GrammarError as error:
+            kept = self._last_good.path
+            if kept is None:
+                raise
+            try:
+                grammar = self._load(kept)
+            except GrammarError:
+                raise error from None
+            self.problem = str(error)
+            return grammar
+        self._last_good.keep(grammar.files)
+        return grammar
+
     def _finish(self, grammar: Optional[Grammar], error: Optional[SaysoError]) -> None:
         self._loading = False
-        self.grammar = grammar or self.grammar
+        if grammar is not None:
+            self.grammar = grammar
+            self._last_good.keep(grammar.files)
         self._on_loaded(error)
 
 

@@ -18,7 +18,6 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Callable, Iterable, Optional
 
@@ -26,17 +25,18 @@ from sayso import __version__, health, journal
 from sayso.assembly import (
     Model,
     assist_settings,
-    load_grammar,
     load_model,
+    make_broker,
     make_contract,
     make_conversation,
     make_decisions,
     make_discovery,
     make_keeping,
     make_microphone,
+    make_mute,
     make_pipeline,
     make_recognizer,
-    mqtt_settings,
+    make_sentences,
 )
 from sayso.assist import Assist
 from sayso.complaints import HAPPENED, Complaints
@@ -44,12 +44,12 @@ from sayso.config import Config
 from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
 from sayso.listening import Listening
-from sayso.mqtt.broker import Broker, BrokerStatus
-from sayso.mqtt.contract import TOPICS, Stamp, Topic
+from sayso.mqtt.broker import BrokerStatus
+from sayso.mqtt.contract import Stamp
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
 from sayso.records import Answer, Command, Heard, Message, State, Wake
-from sayso.sentences import WATCH_SECONDS, Sentences
+from sayso.sentences import WATCH_SECONDS
 from sayso.worker import TICK, Ears, Worker
 
 logger = logging.getLogger(__name__)
@@ -73,13 +73,7 @@ class Service:
         self._model: Model = load_model(config)
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._letterbox = Letterbox(self._inbox, lambda line: self._complain(line, level=logging.WARNING))
-        self._sentences = Sentences(
-            Path(config.commands.path),
-            load=lambda: load_grammar(config, self._model.bundle),
-            post=self._inbox.put,
-            on_loaded=self._reloaded,
-            on_failure=self._fail,
-        )
+        self._sentences = make_sentences(config, self._model.bundle, self._inbox.put, self._reloaded, self._fail)
         self._min_confidence: Optional[float] = None
         recognizer = make_recognizer(config, self._model, self._sentences.grammar)
         self._pipeline = make_pipeline(config, recognizer)
@@ -87,20 +81,18 @@ class Service:
         self._contract = make_contract(config, uuid.uuid4().hex)
         self._conversation = make_conversation(config, self._contract, self._sentences.meaning)
         self._listening = Listening(config.listening.mode, bool(config.listening.wake_phrases), self._conversation)
+        self._mute = make_mute()
+        self._listening.muted = self._mute.is_set
         self._decisions = make_decisions(config)
         language = self._model.bundle.manifest.language
         self._assist = Assist(
             assist_settings(config, language), lambda line: self._inbox.put(lambda: self._handed_over(line))
         )
         self._discovery = make_discovery(config, self._contract, self._sentences.intents)
-        requests = [self._contract.topic(one.name) for one in TOPICS if _is_heard(one)]
-        self._broker = Broker(
-            mqtt_settings(config),
-            _client_id(),
-            online=self._contract.status(True),
-            offline=self._contract.status(False),
-            subscriptions=[*requests, *self._discovery.subscriptions, *self._conversation.subscriptions],
-            recall=self._discovery.recall,
+        self._broker = make_broker(
+            config,
+            self._contract,
+            (self._discovery, self._conversation),
             on_message=self._receive,
             on_status=lambda status: self._inbox.put(lambda: self._broker_changed(status)),
             on_dropped=lambda dropped: self._inbox.put(lambda: self._dropped(dropped)),
@@ -125,7 +117,7 @@ class Service:
         self._state = State(
             version=__version__,
             listening=False,
-            muted=False,
+            muted=self._listening.muted,
             microphone="starting",
             accelerator=self._model.accelerator,
             model=self._model.bundle.label,
@@ -147,6 +139,9 @@ class Service:
                 stack.callback(signal.signal, number, before)
             stack.callback(health.say, "stopped")
             stack.callback(self._model.network.close)
+            if self._sentences.problem:
+                line = f"the sentences are broken, the last good ones are at work: {self._sentences.problem}"
+                self._complain(line, "sentences")
             self._say(self._discovery.begin())
             self._broker.start()
             stack.callback(self._broker.stop, STOP_SECONDS)
@@ -190,7 +185,7 @@ class Service:
 
     def _notice(self, now: float) -> None:
         """Bring the state up to date; publish it when it has changed."""
-        if self._listening.lapse(now):
+        if self._listening.lapse(now, self._pipeline.hearing):
             self._open_or_close()
         if self._conversation.listening and (silence := self._conversation.timed_out(now, self._pipeline.hearing)):
             self._say(silence)
@@ -278,6 +273,9 @@ class Service:
                 self._answer_request(topic[len(self._contract.topic("")) :], payload, retained)
         except SaysoError as error:
             self._complain(str(error))
+        except Exception as error:  # anybody may write to the broker: no message ends the daemon
+            logger.debug("what came to %s", topic, exc_info=True)
+            self._complain(f"{topic}: makes no sense: {type(error).__name__}: {error}")
 
     def _answer_request(self, name: str, payload: bytes, retained: bool) -> None:
         """Obey a request, or say why not; either way the state says what came of it."""
@@ -300,6 +298,8 @@ class Service:
     def _obey(self, request: Request) -> None:
         if isinstance(request, SetMute):
             self._listening.muted = request.muted
+            self._open_or_close()  # whether or not that can be noted
+            self._mute.keep(request.muted)
         elif isinstance(request, SetMode):
             self._listening.set_mode(request.mode)
         elif isinstance(request, Listen):
@@ -323,6 +323,7 @@ class Service:
             self._microphone.open()
         else:
             self._microphone.close()
+            self._worker.forget()
 
     def _reflect(self, heard: Heard, stamp: Stamp) -> None:
         """Note what was heard, and tell whoever asked for it; then, on request only, nothing more is listened for."""
@@ -387,13 +388,3 @@ class Service:
         self._inbox.put(lambda: self._reflect(heard, stamp))
         if not isinstance(heard, Wake):
             self._record.add(heard)
-
-
-def _client_id() -> str:
-    """Return a name of our own: at most 23 characters, which is all that MQTT 3.1.1 promises (3.1.3.1)."""
-    return f"sayso-{uuid.uuid4().hex[:12]}"
-
-
-def _is_heard(topic: Topic) -> bool:
-    """Requests, and our own state, where another daemon of this name would show."""
-    return topic.direction == "in" or topic.name == "state"

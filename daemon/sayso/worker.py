@@ -44,6 +44,7 @@ class Worker:
         self._partials = Partials(partials)
         self._ears = ears
         self._stop = threading.Event()
+        self._forget = threading.Event()
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self.watched = Watched()
         """What is shown of the sound while somebody asks."""
@@ -53,6 +54,10 @@ class Worker:
     def start(self) -> None:
         """Begin to work."""
         self._thread.start()
+
+    def forget(self) -> None:
+        """From any thread: what is being said is nobody's business any more."""
+        self._forget.set()
 
     def stop(self, timeout: float) -> None:
         """End after the frame at hand, within `timeout` [s]."""
@@ -64,6 +69,9 @@ class Worker:
             while not self._stop.is_set():
                 frame = self._read(TICK)
                 self.turns += 1
+                if self._forget.is_set():
+                    self._forget.clear()
+                    self._pipeline.forget()
                 if frame is not None:
                     self._hear(frame)
         except BaseException as error:  # noqa: BLE001 - a thread must not die unheard

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Callable
@@ -76,14 +77,55 @@ def test_broken_sentences_leave_the_last_good_ones_at_work(
     assert until(listener.commands, "a command")[0]["intent"] == "HassCancelTimer"
 
 
-def test_muting_closes_the_microphone(house: House, listener: Listener) -> None:
+def test_broken_sentences_at_the_start_leave_the_last_good_ones_at_work_until_they_are_mended(
+    house: House, listener: Listener
+) -> None:
+    until(lambda: is_listening(listener), "listening")
+    timers = house.commands / "timers.yaml"
+    written = timers.read_text()
+    timers.write_text("language: en\nintents:\n  X:\n    data: [{sentences: ['(open']}]\n")
+    until(lambda: "timers.yaml:4" in listener.last("state")["last_error"], "an error")
+    before = len(listener.all("state"))
+    house.die_and_start_again()
+    until(lambda: is_listening(listener) and len(listener.all("state")) > before + 1, "listening all the same")
+    error = listener.last("state")["last_error"]
+    assert error.startswith("the sentences are broken, the last good ones are at work: ")
+    assert "timers.yaml:4" in error
+    house.say("cancel_timer")
+    assert until(listener.commands, "a command")[0]["intent"] == "HassCancelTimer"
+    timers.write_text(written)
+    until(lambda: listener.last("state")["last_error"] == "", "them being read again")
+
+
+def test_muting_closes_the_microphone_until_it_is_opened_again_whatever_happens(
+    house: House, listener: Listener
+) -> None:
     until(lambda: is_listening(listener), "listening")
     assert house.microphone.listeners() == 1
     listener.ask("set/mute", "on")
     until(lambda: listener.last("state")["muted"], "muted")
     assert house.microphone.listeners() == 0
+    house.die_and_start_again()
+    until(lambda: listener.all("status")[-2:] == ["offline", "online"], "a new start")
+    until(lambda: listener.last("state")["microphone"] == "muted", "still muted")
+    assert house.microphone.listeners() == 0
     listener.ask("set/mute", "off")
     until(lambda: not listener.last("state")["muted"] and is_listening(listener), "listening again")
+
+
+def test_who_mutes_in_the_middle_of_a_sentence_has_said_nothing(house: House, listener: Listener) -> None:
+    until(lambda: is_listening(listener), "listening")
+    saying = threading.Thread(target=house.say, args=("cancel_timer",))
+    saying.start()
+    until(lambda: listener.last("state")["hearing"], "somebody speaking")
+    listener.ask("set/mute", "on")
+    until(lambda: listener.last("state")["muted"] and not listener.last("state")["hearing"], "nobody speaking")
+    saying.join()
+    listener.ask("set/mute", "off")
+    until(lambda: is_listening(listener), "listening again")
+    house.say("cancel_timer")
+    until(listener.commands, "a command")
+    assert listener.all("rejected") == []
 
 
 def test_an_unplugged_microphone_is_reported_and_found_again(house: House, listener: Listener) -> None:

@@ -20,7 +20,8 @@ NASTY = (
     "", "on", "0", "-1", "1e999", "NaN", "null", "true", "../../etc/passwd", "/etc/shadow", "$(reboot)", "`id`", "%s%n",
     "{}", "[]", "[" * 5000, '{"siteId": "home"}', '{"siteId": "home", "input": "\\ud800", "sessionId": "a/b#"}',
     '{"siteId": "home", "input": 5}', '{"siteId": "home", "intentFilter": {"a": 1}}', "\x00\x1b[2J", "x" * 60_000,
-    '{"components": {"mute": {"platform": "switch"}, "../x": {"platform": "y z"}}}', '{"instance": "somebody else"}',
+    '{"components": {"mute": {"platform": "switch"}, "../x": {"platform": "y z"}}}', '{"components": [5]}',
+    '{"instance": "somebody else"}',
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sayso.keeping import Keeping, audio_folder
+from sayso.keeping import Keeping
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Rejection
 
 HOUR = 3600.0
@@ -90,8 +90,3 @@ def test_a_full_disk_ends_the_keeping_and_nothing_else(tmp_path: Path) -> None:
     hear(keeping, 2.0)
     keeping.keep(utterance(0.0, 1.0), "one", NOW)
     assert keeping.until(NOW) == ""
-
-
-def test_it_goes_where_systemd_says() -> None:
-    assert audio_folder({"STATE_DIRECTORY": "/var/lib/sayso"}) == Path("/var/lib/sayso/audio")
-    assert audio_folder({"XDG_STATE_HOME": "/home/x/state"}) == Path("/home/x/state/sayso/audio")

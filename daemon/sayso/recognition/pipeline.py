@@ -16,6 +16,9 @@ from sayso.records import AudioFrame, GateEvent, Heard, UtteranceAudio, Utteranc
 _LOOK_AGAIN = samples(0.08)
 """The grammar is asked at most so often: once a call of the network."""
 
+_LOOKS = 16
+"""In noise, while an utterance becomes twice as long, at most so many times."""
+
 _VOWEL = samples(0.15)
 """The sound of a vowel may last longer than `EndpointSettings.still` by this; its phone comes when it begins."""
 
@@ -140,8 +143,15 @@ class Pipeline:
         glimpse = self._recognizer.glimpse(self._still)
         if glimpse.still >= self._enough[glimpse.progress] + (0 if self._calm else _VOWEL):
             return self._follow(self._gate.close("grammar", min(glimpse.still, self._calm)))
-        self._look_through = now + max(_LOOK_AGAIN, self._still - glimpse.still)
+        # All of it is searched anew at each look: the longer it is, the rarer, lest the search fall behind in noise.
+        rarely = (now - self._recognizer.start) // _LOOKS
+        self._look_through = now + max(_LOOK_AGAIN, rarely, self._still - glimpse.still)
         return []
+
+    def forget(self) -> None:
+        """Given that nobody may listen any more, drop the open utterance, if any, as if it had not been said."""
+        self._gate.finish()
+        self._quiet = 0
 
     def finish(self) -> List[Heard]:
         """Given that the source has ended, return the outcome of the open utterance, if any."""
