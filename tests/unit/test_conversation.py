@@ -62,7 +62,7 @@ def test_what_is_no_command_is_answered_with_silence() -> None:
     assert answers(flow.sayso.answer(rejection("not_a_command"), STAMP)) == silence("s1")
 
 
-@pytest.mark.parametrize("reason", ["no_speech", "too_short", "not_addressed"])
+@pytest.mark.parametrize("reason", ["no_speech", "not_addressed"])
 def test_a_noise_or_talk_with_others_is_no_answer(reason: str) -> None:
     flow = Flow()
     flow.sends("asr/startListening", sessionId="s1")

@@ -95,6 +95,8 @@ COMPONENTS = st.dictionaries(st.text(max_size=80), COMPONENT, max_size=9)
 @given(payload=PAYLOADS | COMPONENTS.map(lambda found: json.dumps({"components": found}).encode()))
 @example(payload=NASTY)
 @example(payload=json.dumps({"components": {f"c{n}": {"platform": "switch"} for n in range(5000)}}).encode())
+@example(payload=b'{"components": [5]}')
+@example(payload=b'{"components": "text"}')
 def test_an_entry_that_somebody_else_wrote_changes_nothing_but_what_is_taken_back(payload: bytes) -> None:
     discovery = Discovery(HomeAssistant(CONTRACT, HomeAssistantSettings(), "0.1.0", ("HassTurnOn",)))
     ours: dict[str, Any] = json.loads(discovery.begin()[0].payload)["components"]

@@ -12,7 +12,7 @@ from sayso.mqtt.contract import Stamp
 from sayso.mqtt.hermes import SUBSCRIPTIONS, Hermes, Query, Session, StartListening, StopListening
 from sayso.records import Command, Message, Outcome, Wake
 
-NOBODY_SPOKE = ("no_speech", "too_short", "not_addressed")
+NOBODY_SPOKE = ("no_speech", "not_addressed")
 """Rejections of a noise, or of what was said to somebody else; whoever asked still waits for somebody to speak."""
 
 LONGEST_SENTENCE = 15.0

@@ -106,9 +106,9 @@ class HomeAssistant:
         Anybody may have written there: what is no introduction changes nothing.
         """
         try:
-            components = json.loads(payload)["components"]
-            found = {name: components[name]["platform"] for name in list(components)[:MAX_RECALLED]}
-        except (ValueError, TypeError, KeyError, RecursionError):
+            components = json.loads(payload)["components"].items()
+            found = {name: its["platform"] for name, its in list(components)[:MAX_RECALLED]}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return self
         known = {name: platform for name, platform in found.items() if _is_name(name) and _is_name(platform)}
         return replace(self, gone={**known, **self.gone})
@@ -121,7 +121,9 @@ class HomeAssistant:
         """Given an outcome, return it for the event entity; it expires as the command itself."""
         said = describe(outcome, stamp, self.contract.site, self.contract.time_to_live)
         kind = "recognised" if isinstance(outcome, Command) else "rejected"
-        shown = ("id", "text", "intent", "slots", "reason", "confidence", "time", "expires_at")
+        shown = (
+            "id", "text", "intent", "slots", "wake_phrase", "repeated", "reason", "confidence", "time", "expires_at",
+        )  # fmt: skip
         attributes = {name: said[name] for name in shown if name in said}
         return Message(
             self.contract.topic("event"),
@@ -206,14 +208,14 @@ class HomeAssistant:
         return {name: {**entity, "unique_id": f"{self._id}_{name}"} for name, entity in entities.items()}
 
     def _triggers(self) -> dict[str, dict[str, Any]]:
-        """Return one device trigger for each intent."""
+        """Return one device trigger for each intent; what is said again at once pulls none."""
         intents = sorted(set(self.intents))[:MAX_TRIGGERS]
         return {
             _component_name(intent): {
                 "platform": "device_automation",
                 "automation_type": "trigger",
                 "topic": self.contract.topic("command"),
-                "value_template": "{{ value_json.intent }}",
+                "value_template": "{{ '' if value_json.repeated else value_json.intent }}",
                 "payload": intent,
                 "type": "command",
                 "subtype": intent,

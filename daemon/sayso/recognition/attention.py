@@ -12,7 +12,7 @@ from typing import List
 
 from sayso.records import Command, Heard, Rejection, Wake, samples
 
-NOBODY_SPOKE = ("no_speech", "audio_gap", "too_long", "too_short")
+NOBODY_SPOKE = ("no_speech", "audio_gap", "too_long")
 """Rejections that hold no words; they are told as they are."""
 
 
