@@ -1,6 +1,7 @@
 """What this computer is and how it fares: processor, memory, heat, and what holds it back.
 
-Rule of this file: it only reads what Linux tells in /proc and /sys; what a machine doesn't tell is None or empty.
+Rule of this file: it only reads what Linux tells in /proc and /sys, and systemd in /run; what a machine doesn't tell is
+None or empty.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def temperature(root: Path = ROOT) -> Optional[float]:
         if text.lstrip("-").isdigit():
             found.append(int(text) / 1000)
     return max(found, default=None)
+
+
+def clock_is_set(root: Path = ROOT) -> Optional[bool]:
+    """Return whether systemd-timesyncd has set the clock since the start; None: it isn't at work here."""
+    told = root / "run/systemd/timesync"
+    return (told / "synchronized").exists() if told.is_dir() else None
 
 
 def held_back(root: Path = ROOT) -> Optional[Tuple[Tuple[str, ...], Tuple[str, ...]]]:

@@ -98,6 +98,8 @@ def test_a_telephones_microphone_is_noted() -> None:
         ({"sys/devices/platform/soc/soc:firmware/get_throttled": "50000"}, {"power and heat": NOTE}),
         ({"sys/devices/platform/soc/soc:firmware/get_throttled": "50005"}, {"power and heat": BAD}),
         ({"proc/meminfo": "MemTotal: 948000 kB\nMemAvailable: 51200 kB"}, {"memory": BAD}),
+        ({"run/systemd/timesync/synchronized": ""}, {}),
+        ({"run/systemd/timesync/clock": ""}, {"clock": NOTE}),
     ],
 )
 def test_a_computer(tmp_path: Path, files: dict[str, str], wrong: dict[str, str]) -> None:

@@ -32,6 +32,9 @@ def look_at_computer(root: Path = machine.ROOT) -> Iterator[Finding]:
     if throttling is not None:
         yield _throttling(*throttling)
     yield _memory(root)
+    clock = machine.clock_is_set(root)
+    if clock is not None:
+        yield _clock(clock)
 
 
 def _load() -> Iterator[Finding]:
@@ -75,6 +78,13 @@ def _throttling(now: Tuple[str, ...], ever: Tuple[str, ...]) -> Finding:
     if ever:
         return Finding("power and heat", NOTE, f"since its start: {', '.join(ever)}", remedy)
     return Finding("power and heat", OK, "nothing holds it back")
+
+
+def _clock(is_set: bool) -> Finding:
+    if is_set:
+        return Finding("clock", OK, "set by the network")
+    what = "not set by the network since the start: receivers elsewhere may take events for expired"
+    return Finding("clock", NOTE, what, "timedatectl says why; it needs a time server, on the internet or in the house")
 
 
 def _memory(root: Path) -> Finding:
