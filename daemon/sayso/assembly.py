@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import time
-import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -31,13 +30,11 @@ from sayso.grammar.cache import GraphCache, own_cache_folder
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.house import House
 from sayso.keeping import Keeping
-from sayso.mqtt.broker import Broker, BrokerStatus
-from sayso.mqtt.contract import TOPICS, Contract
+from sayso.mqtt.contract import Contract
 from sayso.mqtt.conversation import Conversation
 from sayso.mqtt.discovery import Discovery
 from sayso.mqtt.hermes import Hermes, HermesSettings
 from sayso.mqtt.homeassistant import HomeAssistant, HomeAssistantSettings
-from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.settings import MqttSettings
 from sayso.recognition.attention import Attention, AttentionSettings
 from sayso.recognition.beam import BeamSettings
@@ -230,33 +227,6 @@ def make_keeping(config: Config) -> Keeping:
 def make_mute() -> Mute:
     """Return where it is noted that nobody may listen: in systemd's folder, and nowhere without one."""
     return Mute(state_folder(os.environ) if os.environ.get("STATE_DIRECTORY") else None)
-
-
-def make_broker(
-    config: Config,
-    contract: Contract,
-    more: Tuple[Discovery, Conversation],
-    on_message: Callable[[str, bytes, bool], None],
-    on_status: Callable[[BrokerStatus], None],
-    on_dropped: Callable[[Dropped], None],
-) -> Broker:
-    """Given the settings, the contract, the other protocols and whom to tell (see Broker), return the broker, not yet
-    started. Raise ConfigError."""
-    discovery, conversation = more
-    # Requests, and our own state, where another daemon of this name would show.
-    heard = [contract.topic(one.name) for one in TOPICS if one.direction == "in" or one.name == "state"]
-    return Broker(
-        mqtt_settings(config),
-        # At most 23 characters, which is all that MQTT 3.1.1 promises (3.1.3.1).
-        f"sayso-{uuid.uuid4().hex[:12]}",
-        online=contract.status(True),
-        offline=contract.status(False),
-        subscriptions=[*heard, *discovery.subscriptions, *conversation.subscriptions],
-        recall=discovery.recall,
-        on_message=on_message,
-        on_status=on_status,
-        on_dropped=on_dropped,
-    )
 
 
 def make_decisions(config: Config) -> Decisions:

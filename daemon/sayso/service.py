@@ -26,7 +26,6 @@ from sayso.assembly import (
     Model,
     assist_settings,
     load_model,
-    make_broker,
     make_contract,
     make_conversation,
     make_decisions,
@@ -41,6 +40,7 @@ from sayso.assembly import (
 from sayso.assist import Assist
 from sayso.complaints import HAPPENED, Complaints
 from sayso.config import Config
+from sayso.connection import make_broker
 from sayso.errors import SaysoError
 from sayso.letterbox import Letterbox
 from sayso.listening import Listening
