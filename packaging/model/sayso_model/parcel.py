@@ -79,8 +79,7 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
     yield SPEECH / "noise.tsv"
     if TELLING.exists():
         yield TELLING
-        encoder = {name: value.half() for name, value in weights().items()}
-        torch.save(encoder, work / ENCODER.name)
+        torch.save(weights(), work / ENCODER.name)
         yield work / ENCODER.name
     for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_phrases(name)]:
         coded = work / f"{shard}.opus"

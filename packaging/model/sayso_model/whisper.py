@@ -78,32 +78,37 @@ def model() -> bytes:
 
 
 def weights() -> dict[str, Tensor]:
-    """Return the encoder's weights, float32, by the names they were trained under (`layers.0.fc1.weight`): in the file
-    the kernels are uint8, each with a scale and a zero point."""
+    """Return the encoder's weights by the names they were trained under (`layers.0.fc1.weight`), as they are stored:
+    kernels as uint8, beside each its zero point and scale (`….zero_point`, `….scale`), the rest as float32."""
     import onnx  # here, because where a parcel brings the weights it isn't needed
 
     graph = onnx.load_from_string(model()).graph
     stored = {its.name: onnx.numpy_helper.to_array(its) for its in graph.initializer}
-
-    def real(name: str) -> npt.NDArray[np.float32]:
-        """Given the name of a uint8 kernel, return its numbers."""
-        plain = name.removesuffix("_quantized")
-        levels = stored[name].astype(np.float32) - stored[f"{plain}_zero_point"].astype(np.float32)
-        return levels * stored[f"{plain}_scale"]
-
     found = {name: value for name, value in stored.items() if name.endswith((".weight", ".bias"))}
-    for node in graph.node:  # a product has no name but that of the layer whose it is: /layers.0/fc1/MatMul_quant
-        if node.op_type == "MatMulInteger" and node.input[1] in stored:
-            found[f"{'.'.join(node.name.split('/')[1:-1])}.weight"] = real(node.input[1]).T
-        elif node.op_type == "ConvInteger":
-            found[f"{node.name.split('/')[1]}.weight"] = real(node.input[1])
-    return {name: torch.from_numpy(np.array(value, np.float32)) for name, value in found.items()}
+    for node in graph.node:
+        # A product has no name but that of the layer whose it is: /layers.0/fc1/MatMul_quant
+        if node.op_type in ("MatMulInteger", "ConvInteger") and node.input[1] in stored:
+            its, plain = ".".join(node.name.split("/")[1:-1]), node.input[1].removesuffix("_quantized")
+            kernel = stored[node.input[1]]
+            found[f"{its}.weight"] = kernel.T if kernel.ndim == 2 else kernel
+            found |= {f"{its}.weight.{what}": stored[f"{plain}_{what}"] for what in ("zero_point", "scale")}
+    return {name: torch.from_numpy(np.array(value)) for name, value in found.items()}
+
+
+def real(stored: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Given weights as they are stored, return what they stand for, float32."""
+    found = {name: value.float() for name, value in stored.items() if not name.endswith((".zero_point", ".scale"))}
+    for name in [name for name, value in stored.items() if value.dtype == torch.uint8 and f"{name}.scale" in stored]:
+        found[name] = (found[name] - stored[f"{name}.zero_point"].float()) * stored[f"{name}.scale"]
+    return found
 
 
 class Encoder:
     """Whisper's encoder; its products in float16 on a GPU, in bfloat16 on a CPU."""
 
-    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
+    def __init__(self, stored: dict[str, Tensor], device: torch.device) -> None:
+        """Given weights as they are stored."""
+        weights = real(stored)
         self._kind = torch.float16 if device.type == "cuda" else torch.bfloat16
         self._its = {
             name: value.to(device, torch.float32 if "norm" in name or "embed" in name else self._kind)
