@@ -106,7 +106,8 @@ def test_a_house_that_nothing_fits_is_told() -> None:
 
 
 def test_one_switch_adds_them_to_the_owners_sentences(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("language: en\nintents: {Party: {data: [{sentences: ['party <now>']}]}}\n"
+    (tmp_path / "a.yaml").write_text("language: en\nintents: {Party: {data: [{sentences: ['party <now>']}, "
+                                     "{sentences: ['dance'], requires_context: {floor: wooden}}]}}\n"
                                      "expansion_rules: {now: '(now|time)', turn: never}\n")  # fmt: skip
     unwanted = json.dumps([*NUMBERS, "HassLightSet", "HassGetState", "HassClimateSetTemperature"])
     settings = tmp_path / "sayso.toml"
@@ -126,6 +127,8 @@ def test_one_switch_adds_them_to_the_owners_sentences(tmp_path: Path) -> None:
     assert {"Party", "HassTurnOn"} <= set(explained["intents"])
     assert explained["left_out"]["{shopping_list_item} may be any text"] >= 1
     assert not explained["unused_lists"]
+    assert f"{tmp_path}/a.yaml:2: dance" in explained["unsaid"]
+    assert not any("party" in one for one in explained["unsaid"])
 
 
 def test_the_acceptor_has_no_more_than_the_house() -> None:

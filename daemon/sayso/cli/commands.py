@@ -47,6 +47,7 @@ class _Explanation:
     searched_all: bool
     sound_alike: List[List[Any]]
     unused_lists: List[str]
+    unsaid: List[str]
     left_out: Dict[str, int]
 
 
@@ -156,6 +157,7 @@ def _explain(grammar: Grammar) -> _Explanation:
         searched_all=searched_all,
         sound_alike=[[one.first, one.second, one.distance] for one in explaining.sound_alike(grammar)],
         unused_lists=explaining.unused_lists(grammar),
+        unsaid=explaining.unsaid(grammar),
         left_out=dict(grammar.left_out),
     )
 
@@ -177,6 +179,7 @@ def _show(found: _Explanation) -> None:
         (f"said the same, meaning different things{note}", doubles),
         ("words that sound alike", [f"{one} / {two} ({near} phones apart)" for one, two, near in found.sound_alike]),
         ("lists that no sentence uses", found.unused_lists),
+        ("templates that can't be said here, by requires_context and [commands] context", found.unsaid),
         (
             "of Home Assistant's sentences left out",
             [f"{count}: {why}" for why, count in sorted(found.left_out.items(), key=lambda one: -one[1])],

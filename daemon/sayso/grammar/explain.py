@@ -13,7 +13,7 @@ from typing import Iterator, Mapping, Sequence
 
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.tags import TAG
+from sayso.grammar.tags import SENTENCE_ENDS, TAG
 from sayso.grammar.templates import Expression, Group, ListReference, Rule, RuleReference
 from sayso.grammar.written import read_written
 
@@ -150,6 +150,17 @@ def _sounds(grammar: Grammar) -> dict[str, frozenset[int]]:
         word: frozenset(numbers.setdefault(way, len(numbers)) for way in said.ways)
         for word, said in grammar.pronunciations.items()
     }
+
+
+def unsaid(grammar: Grammar) -> list[str]:
+    """Return the templates, each with its place, that this room's context rules out or says too little for."""
+    graph, known = grammar.graph, frozenset(grammar.graph.symbols)
+    said = {
+        (end.template, end.where)
+        for number, end in enumerate(graph.sentence_ends)
+        if f"{SENTENCE_ENDS}{number}" in known
+    }
+    return [f"{one.where}: {one.text}" for one in grammar.templates.sentences if (one.text, one.where) not in said]
 
 
 def sound_alike(grammar: Grammar) -> list[Alike]:
