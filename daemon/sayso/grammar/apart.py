@@ -57,7 +57,8 @@ def main(job: dict[str, Any]) -> None:
     from sayso.grammar.compiler import Phonology, compile_grammar
     from sayso.grammar.house import House
 
-    os.nice(10)
+    with contextlib.suppress(OSError):
+        os.nice(10)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     phonology, house = job["phonology"], job["house"]
