@@ -226,7 +226,8 @@ class Household:
 
     def purged_it_leaves_nothing(self) -> str:
         self.machine.run("apt-get --yes purge sayso sayso-model-en", patience=600)
-        foreign = ("/proc", "/sys", "/run", "/packages", "/newer", "/speech", "/var/cache/apt")
+        # A cache in the home of whoever ran it is theirs.
+        foreign = ("/root/.cache", "/proc", "/sys", "/run", "/packages", "/newer", "/speech", "/var/cache/apt")
         ignored = " -o ".join(f"-path {path}" for path in foreign)
         left = self.machine.run(f"find / \\( {ignored} \\) -prune -o -iname '*sayso*' -print", check=False)
         assert not left.strip(), left

@@ -57,7 +57,7 @@ def main(job: dict[str, Any]) -> None:
     from sayso.grammar.compiler import Phonology, compile_grammar
     from sayso.grammar.house import House
 
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the unit's sandbox forbids it
         os.nice(10)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
