@@ -104,6 +104,8 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
+        if self._next is not None and not self._gate.is_open:
+            self._recognizer, self._next = self._next, None  # the one before goes, with all that it holds
         speech = self._voice.is_speech(frame)
         self._calm = 0 if self._voice.is_loud else self._calm + len(frame.samples)
         outcomes = self._follow(self._gate.feed(frame, speech))
@@ -161,8 +163,6 @@ class Pipeline:
         outcomes: List[Heard] = []
         for event in events:
             if isinstance(event, UtteranceStart):
-                if self._next is not None:
-                    self._recognizer, self._next = self._next, None
                 self._recognizer.begin(event)
                 self._look_through = 0
             elif isinstance(event, UtteranceAudio):
