@@ -69,6 +69,13 @@ def meanings(words: WordAcceptor) -> list[Meaning]:
     return [read_tags(output, words.slot_ends, words.sentence_ends) for output in paths(words)]
 
 
+def the_meaning(words: WordAcceptor, text: str) -> Meaning:
+    """Given an acceptor and a sentence, return what it means. Fail unless that is one thing."""
+    found = {repr(one): one for one in meanings(words) if one.text == text}
+    assert len(found) == 1, f"{text!r} means {found}"
+    return next(iter(found.values()))
+
+
 def said_by(words: WordAcceptor) -> set[str]:
     """Given an acceptor, return all its sentences."""
     return {meaning.text for meaning in meanings(words)}

@@ -7,55 +7,61 @@ seen, and the seconds from the mending (or from the daemon's own end) until comm
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import time
 import traceback
-from datetime import datetime
 from pathlib import Path
-from typing import Callable, Iterator, Tuple
+from typing import Callable, Iterator
 
-from edge_tpu import EdgeTpu, compiled
-from scene import SENTENCE, Limited, Scene, fill, make_read_only, small_disk, wait
+from means import (
+    Seen,
+    SkippedError,
+    accelerator,
+    begin,
+    clock,
+    needs_root,
+    no_room,
+    short,
+    understood,
+    without_broker,
+)
+from scene import Limited, Scene, fill, make_read_only, wait
 
 from sayso.assembly import SHIPPED_MODEL
 
-Seen = Tuple[str, float]
-
 MEMORY = 300 * 2**20
 DAY = 86_400.0
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def microphone_unplugged() -> Seen:
     """microphone unplugged, plugged in again"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         scene.microphone.unplug()
         wait(lambda: not scene.is_listening(), "the state topic saying that the microphone is gone")
         seen = scene.state("microphone")
         scene.microphone.plug_in()
         took = wait(scene.is_listening, "listening again")
-        return f"the state topic says: {seen}", _understood(scene, took)
+        return f"the state topic says: {seen}", understood(scene, took)
 
 
 def microphone_rerouted() -> Seen:
     """microphone unplugged, the sound server puts digital silence in its place"""
     with Scene(other_source=True) as scene:
-        _begin(scene)
+        begin(scene)
         scene.microphone.unplug()
         wait(lambda: not scene.is_listening(), "the zeros being noticed")
         seen = scene.state("microphone")
         scene.microphone.plug_in()
         took = wait(scene.is_listening, "listening again")
-        return f"the state topic says: {seen}", _understood(scene, took)
+        return f"the state topic says: {seen}", understood(scene, took)
 
 
 def microphone_hangs() -> Seen:
     """sound server hangs, and so does closing the microphone"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         scene.microphone.freeze()
         ended = wait(lambda: not scene.is_alive(), "the daemon giving way to a new one")
         code = scene.house.process.returncode
@@ -64,7 +70,7 @@ def microphone_hangs() -> Seen:
         begun = time.monotonic()
         scene.restart()
         wait(lambda: "listening:" in scene.log() and scene.is_listening(), "a new daemon that listens")
-        return f"ends with status 74 after {ended:.1f} s, for systemd to start it again", _understood(
+        return f"ends with status 74 after {ended:.1f} s, for systemd to start it again", understood(
             scene, time.monotonic() - begun
         )
 
@@ -72,15 +78,15 @@ def microphone_hangs() -> Seen:
 def broker_gone() -> Seen:
     """broker killed, a command said meanwhile, broker back"""
     with Scene() as scene:
-        _begin(scene)
-        return _without_broker(scene, scene.broker.kill, scene.broker.start)
+        begin(scene)
+        return without_broker(scene, scene.broker.kill, scene.broker.start)
 
 
 def broker_hangs() -> Seen:
     """broker hangs, a command said meanwhile, broker goes on"""
     with Scene() as scene:
-        _begin(scene)
-        return _without_broker(scene, scene.broker.freeze, scene.broker.thaw)
+        begin(scene)
+        return without_broker(scene, scene.broker.freeze, scene.broker.thaw)
 
 
 def broker_refuses() -> Seen:
@@ -97,48 +103,48 @@ def broker_refuses() -> Seen:
         assert "wrong" not in scene.log(), "the password is in the log"
         secret.write_text("right\n")
         took = wait(lambda: "broker connected" in scene.log(), "a connection")
-        return f"goes on listening; the log says: {_short(seen)}", took
+        return f"goes on listening; the log says: {short(seen)}", took
 
 
 def accelerator_hangs() -> Seen:
     """Edge TPU hangs while somebody speaks, then works again (stand-in library)"""
-    return _accelerator("hangs")
+    return accelerator("hangs")
 
 
 def accelerator_crashes() -> Seen:
     """Edge TPU's library crashes while somebody speaks, then works again (stand-in library)"""
-    return _accelerator("crashes")
+    return accelerator("crashes")
 
 
 def accelerator_gone() -> Seen:
     """Edge TPU reports errors and is gone, then plugged in again (stand-in library)"""
-    return _accelerator("errs", "absent")
+    return accelerator("errs", "absent")
 
 
 def disk_full() -> Seen:
     """disk full where the daemon keeps notes"""
-    return _no_room(fill)
+    return no_room(fill)
 
 
 def disk_read_only() -> Seen:
     """disk read-only where the daemon keeps notes"""
-    return _no_room(make_read_only)
+    return no_room(make_read_only)
 
 
 def clock_forward() -> Seen:
     """clock set forward by a day while it listens"""
-    return _clock("+1d", DAY)
+    return clock("+1d", DAY)
 
 
 def clock_back() -> Seen:
     """clock set back by a day while it listens"""
-    return _clock("-1d", -DAY)
+    return clock("-1d", -DAY)
 
 
 def sentences_broken() -> Seen:
     """sentence templates broken while it runs, then mended"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         lights = scene.house.commands / "lights.yaml"
         good = lights.read_text()
         lights.write_text(good + "  - [\n")
@@ -147,13 +153,13 @@ def sentences_broken() -> Seen:
         assert scene.is_understood(), "the last good sentences are not at work"
         lights.write_text(good)
         took = wait(lambda: not scene.state("last_error"), "the mended file being read")
-        return f"the last good ones stay at work; the state topic says: {_short(seen)}", _understood(scene, took)
+        return f"the last good ones stay at work; the state topic says: {short(seen)}", understood(scene, took)
 
 
 def settings_broken() -> Seen:
     """settings broken while it runs, then started anew, then mended"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         settings = scene.house.folder / "sayso.toml"
         good = settings.read_text()
         settings.write_text(good + "\n[mqtt\n")
@@ -167,7 +173,7 @@ def settings_broken() -> Seen:
         begun = time.monotonic()
         scene.start()
         wait(lambda: "listening:" in scene.log(), "listening again")
-        return f"goes on; a new start ends with status 78: {_short(line)}", _understood(scene, time.monotonic() - begun)
+        return f"goes on; a new start ends with status 78: {short(line)}", understood(scene, time.monotonic() - begun)
 
 
 def model_truncated() -> Seen:
@@ -176,7 +182,7 @@ def model_truncated() -> Seen:
         model = scene.folder / "en"
         shutil.copytree(SHIPPED_MODEL, model)
         more = f'[model]\npath = "{model}"\n'
-        _begin(scene, more=more)
+        begin(scene, more=more)
         network = model / "model.tflite"
         whole = network.read_bytes()
         os.truncate(network, 4096)
@@ -192,12 +198,12 @@ def model_truncated() -> Seen:
         begun = time.monotonic()
         scene.start(more=more)
         wait(lambda: "listening:" in scene.log(), "listening again")
-        return f"goes on; a new start ends with status 66: {_short(line)}", _understood(scene, time.monotonic() - begun)
+        return f"goes on; a new start ends with status 66: {short(line)}", understood(scene, time.monotonic() - begun)
 
 
 def little_memory() -> Seen:
     """300 MiB of memory and no more"""
-    _needs_root()
+    needs_root()
     limited = Limited(MEMORY)
     with Scene() as scene:
         with limited.inside():
@@ -207,7 +213,7 @@ def little_memory() -> Seen:
         (scene.house.commands / "lights.yaml").touch()
         scene.house.process.send_signal(1)
         wait(lambda: "sentences reloaded" in scene.log(), "sentences read again")
-        _understood(scene, 0)
+        understood(scene, 0)
         assert limited.kills == 0, "the kernel ended it"
         peak = limited.peak / 2**20
     limited.close()
@@ -217,7 +223,7 @@ def little_memory() -> Seen:
 def microphone_and_broker() -> Seen:
     """two at once: microphone unplugged and broker killed, both back"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         before = len(scene.listener.commands())
         scene.microphone.unplug()
         scene.broker.kill()
@@ -228,13 +234,13 @@ def microphone_and_broker() -> Seen:
         told = len(scene.listener.all("state"))
         took = wait(lambda: len(scene.listener.all("state")) > told and scene.is_listening(), "listening again")
         assert len(scene.listener.commands()) == before, "something was replayed"
-        return "goes on alone, nothing is replayed", _understood(scene, took)
+        return "goes on alone, nothing is replayed", understood(scene, took)
 
 
 def sentences_and_sound_server() -> Seen:
     """two at once: templates broken and sound server killed, both mended"""
     with Scene() as scene:
-        _begin(scene)
+        begin(scene)
         lights = scene.house.commands / "lights.yaml"
         good = lights.read_text()
         lights.write_text("nonsense: [\n")
@@ -252,7 +258,7 @@ def sentences_and_sound_server() -> Seen:
             wait(lambda: "listening:" in scene.log(), "a new daemon that listens")
         wait(lambda: scene.is_listening() and not scene.state("last_error"), "all well again")
         how = "ends with status 74, for systemd to start it again" if ended else "goes on"
-        return f"both are told, the daemon {how}", _understood(scene, time.monotonic() - begun)
+        return f"both are told, the daemon {how}", understood(scene, time.monotonic() - begun)
 
 
 FAULTS: tuple[Callable[[], Seen], ...] = (
@@ -263,135 +269,6 @@ FAULTS: tuple[Callable[[], Seen], ...] = (
     sentences_broken, settings_broken, model_truncated, little_memory,
     microphone_and_broker, sentences_and_sound_server,
 )  # fmt: skip
-
-
-class SkippedError(Exception):
-    """This machine can't bring the fault about; the text says why."""
-
-
-def _begin(scene: Scene, **settings: object) -> None:
-    scene.start(**settings)  # type: ignore[arg-type]
-    wait(scene.is_listening, "listening")
-
-
-def _understood(scene: Scene, took: float) -> float:
-    assert scene.is_understood(), "commands are not taken any more"
-    return took
-
-
-def _without_broker(scene: Scene, stop: Callable[[], None], go_on: Callable[[], None]) -> Seen:
-    before = len(scene.listener.commands())
-    heard = scene.log().count("-> Hass")
-    stop()
-    time.sleep(1)
-    scene.house.say(SENTENCE)
-    wait(lambda: scene.log().count("-> Hass") > heard, "the command in the log")
-    time.sleep(3)  # longer than a command lives
-    begun = time.monotonic()
-    connected = scene.log().count("broker connected")
-    go_on()
-    wait(
-        lambda: scene.log().count("broker connected") > connected or "not delivered" in scene.log(), "its loss noticed"
-    )
-    wait(lambda: _is_back(scene), "the broker being spoken to again")
-    took = time.monotonic() - begun
-    time.sleep(3)
-    assert len(scene.listener.commands()) == before, "a command was replayed"
-    return "the command said meanwhile is dropped and reported, never replayed", _understood(scene, took)
-
-
-def _is_back(scene: Scene) -> bool:
-    """Ask for something harmless, and see whether it is done."""
-    now = round(0.2 + time.monotonic() % 0.05, 4)
-    scene.listener.ask("set/min_confidence", str(now))
-    time.sleep(0.5)
-    found = scene.state("min_confidence") == now
-    if found:
-        scene.listener.ask("set/min_confidence", "0.4")
-    return found
-
-
-def _accelerator(fault: str, after: str = "") -> Seen:
-    with Scene() as scene:
-        (scene.folder / "library").mkdir()
-        device = EdgeTpu(scene.folder / "library")
-        model = compiled(SHIPPED_MODEL, scene.folder / "en")
-        more = f'[model]\npath = "{model}"\naccelerator = "edgetpu"\ndevice = "usb:0"\n'
-        _begin(scene, more=more, environment=device.environment)
-        wait(lambda: (scene.state("accelerator") or "").startswith("edgetpu"), "the accelerator at work")
-        before = len(scene.listener.commands())
-        device.tell(fault)
-        scene.house.say(SENTENCE)
-        wait(lambda: len(scene.listener.commands()) > before, "the command, in spite of it")
-        if after:
-            device.tell(after)
-        wait(lambda: scene.state("accelerator").startswith("cpu"), "the processor taking over")
-        seen = scene.state("accelerator")
-        device.tell("works")
-        took = wait(lambda: scene.state("accelerator").startswith("edgetpu"), "the accelerator at work again")
-        return f"the command comes all the same; then {seen}", _understood(scene, took)
-
-
-def _no_room(spoil: Callable[[Path], None]) -> Seen:
-    _needs_root()
-    with Scene() as scene:
-        notes = scene.folder / "0" / "run"
-        notes.mkdir(parents=True)
-        with small_disk(notes):
-            _begin(scene)
-            spoil(notes)
-            assert scene.is_understood(), "no room for notes, no commands"
-            assert scene.is_understood()
-            assert scene.is_alive()
-            seen = [line for line in scene.log().splitlines() if "no notes" in line]
-            assert len(seen) <= 1, seen
-            scene.house.process.terminate()
-            wait(lambda: not scene.is_alive(), "the end")
-            assert scene.house.process.returncode == 0
-        said = f": {_short(seen[0])}" if seen else ""
-        return f"commands come as ever, the log says so once{said}", 0.0
-
-
-def _clock(step: str, seconds: float) -> Seen:
-    if FAKETIME is None:
-        raise SkippedError("libfaketime is not installed")
-    with Scene() as scene:
-        clock = scene.folder / "clock"
-        clock.write_text("+0")
-        environment = {
-            "LD_PRELOAD": str(FAKETIME),
-            "FAKETIME_TIMESTAMP_FILE": str(clock),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # as the kernel has it: only the wall clock is ever set
-        }
-        _begin(scene, environment=environment)
-        assert scene.is_understood()
-        fed = scene.house.notify.count("WATCHDOG=1")
-        clock.write_text(step)
-        assert scene.is_understood(), "commands are not taken any more"
-        command = scene.listener.commands()[-1]
-        off = _seconds(command["time"]) - time.time() - seconds
-        assert abs(off) < 60, f"stamped {command['time']}"
-        lives = _seconds(command["expires_at"]) - _seconds(command["time"])
-        assert 1 < lives <= 2, f"expires {lives} s after it was said"
-        wait(lambda: scene.house.notify.count("WATCHDOG=1") > fed, "the watchdog being fed")
-        return f"the next command has the new time and lives {lives:.1f} s; the watchdog is fed", 0.0
-
-
-def _seconds(stamp: str) -> float:
-    """Given a time of an event, return it in Unix seconds."""
-    return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
-
-
-def _needs_root() -> None:
-    if os.getuid() != 0:
-        raise SkippedError("only root can bring it about")
-
-
-def _short(line: str) -> str:
-    """Given a line, return it without its time and the folders of this run."""
-    plain = re.sub(r"^[\d-]+ [\d:,]+ \w+ [\w.]+: ", "", line)
-    return re.sub(r"/\S*/", "", plain)[:150]
 
 
 def chosen(words: list[str]) -> Iterator[Callable[[], Seen]]:

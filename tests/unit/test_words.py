@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import Any, Mapping, Sequence
+from typing import Any, Sequence
 
 import pytest
 from hassil import (
@@ -20,20 +20,13 @@ from hassil import (
 from hassil.intents import RangeSlotList, TextSlotList
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_grammars import acceptor, contents, meanings, paths, random_path, said_by
+from small_grammars import acceptor, contents, meanings, paths, random_path, said_by, the_meaning
 
 from sayso.errors import GrammarError
 from sayso.grammar.tags import TAG
 from sayso.grammar.text import words
 from sayso.grammar.words import LARGEST_SENTENCE, WordAcceptor
-from sayso.recognition.interpret import Meaning, read_tags
-
-
-def _meaning(written: WordAcceptor, text: str) -> Meaning:
-    """What a sentence means that has one meaning."""
-    found = {repr(one): one for one in meanings(written) if one.text == text}
-    assert len(found) == 1, f"{text!r} means {found}"
-    return next(iter(found.values()))
+from sayso.recognition.interpret import read_tags
 
 
 @pytest.mark.parametrize(
@@ -74,12 +67,12 @@ def test_lists_fill_slots_with_their_out_values_and_keep_the_words() -> None:
             },
         )
     )
-    assert dict(_meaning(written, "turn on ecolamp in 5").slots) == {"name": "EcoLamp", "room": 5}
-    meaning = _meaning(written, "turn on huge one in the bedroom")
+    assert dict(the_meaning(written, "turn on ecolamp in 5").slots) == {"name": "EcoLamp", "room": 5}
+    meaning = the_meaning(written, "turn on huge one in the bedroom")
     assert meaning.intent == "Do"
     assert dict(meaning.slots) == {"name": "light.big", "room": "the bedroom"}
     assert dict(meaning.raw_slots) == {"name": "huge one", "room": "the bedroom"}
-    assert dict(_meaning(written, "turn on it in bed room").slots) == {"name": 7, "room": "bed room"}
+    assert dict(the_meaning(written, "turn on it in bed room").slots) == {"name": 7, "room": "bed room"}
 
 
 def test_a_slot_ends_with_the_word_that_it_is_part_of() -> None:
@@ -89,8 +82,8 @@ def test_a_slot_ends_with_the_word_that_it_is_part_of() -> None:
             lists={"lamp": {"values": ["light"]}, "room": {"values": ["ed"]}},
         )
     )
-    assert dict(_meaning(written, "dim lights now").raw_slots) == {"lamp": "lights"}
-    glued = _meaning(written, "dim unlighted now")
+    assert dict(the_meaning(written, "dim lights now").raw_slots) == {"lamp": "lights"}
+    glued = the_meaning(written, "dim unlighted now")
     assert dict(glued.slots) == {"lamp": "light", "room": "ed"}
     assert dict(glued.raw_slots) == {"lamp": "unlighted", "room": "unlighted"}
 
@@ -98,14 +91,14 @@ def test_a_slot_ends_with_the_word_that_it_is_part_of() -> None:
 def test_possessives_of_a_slot_are_one_word() -> None:
     written = acceptor(contents(["{who}'s lamp"], lists={"who": {"values": ["Anna", "the Joneses"]}}))
     assert said_by(written) == {"anna's lamp", "the joneses's lamp"}
-    assert dict(_meaning(written, "anna's lamp").slots) == {"who": "Anna"}
+    assert dict(the_meaning(written, "anna's lamp").slots) == {"who": "Anna"}
 
 
 def test_a_number_next_to_letters_is_a_word_of_its_own() -> None:
     written = acceptor(contents(["to {level}%", "channel{level}"], lists={"level": {"range": {"from": 8, "to": 9}}}))
     assert said_by(written) == {"to 8 %", "to 9 %", "channel 8", "channel 9"}
-    assert dict(_meaning(written, "to 8 %").raw_slots) == {"level": "8"}
-    assert dict(_meaning(written, "channel 9").raw_slots) == {"level": "9"}
+    assert dict(the_meaning(written, "to 8 %").raw_slots) == {"level": "8"}
+    assert dict(the_meaning(written, "channel 9").raw_slots) == {"level": "9"}
 
 
 @pytest.mark.parametrize(
@@ -163,13 +156,13 @@ def test_rules_nest_and_local_ones_outrank_global_ones() -> None:
 def test_fixed_slots_are_taken_for_granted_unless_something_was_said() -> None:
     data = [{"sentences": ["lights on [in {area}]"], "slots": {"domain": "light", "area": "here"}}]
     written = acceptor({"language": "en", "lists": {"area": {"values": ["hall"]}}, "intents": {"On": {"data": data}}})
-    assert dict(_meaning(written, "lights on").slots) == {"domain": "light", "area": "here"}
-    assert dict(_meaning(written, "lights on in hall").slots) == {"domain": "light", "area": "hall"}
+    assert dict(the_meaning(written, "lights on").slots) == {"domain": "light", "area": "here"}
+    assert dict(the_meaning(written, "lights on in hall").slots) == {"domain": "light", "area": "hall"}
 
 
 def test_captures_are_heard_and_fill_no_slot() -> None:
     written = acceptor(contents(["say {word:@heard}"], lists={"word": {"values": ["hello"]}}))
-    assert dict(_meaning(written, "say hello").slots) == {}
+    assert dict(the_meaning(written, "say hello").slots) == {}
 
 
 def test_skip_words_may_stand_before_and_after_and_not_within() -> None:
@@ -177,85 +170,13 @@ def test_skip_words_may_stand_before_and_after_and_not_within() -> None:
     said = said_by(written)
     assert {"go on", "please go on", "go on please", "could you please go on please"} <= said
     assert "go please on" not in said
-    assert {_meaning(written, text).intent for text in said} == {"Do"}
+    assert {the_meaning(written, text).intent for text in said} == {"Do"}
 
 
 def test_files_add_to_each_others_lists_and_intents() -> None:
     first = contents(["open {what}"], lists={"what": {"values": ["door"]}})
     second = contents(["close {what}"], lists={"what": {"values": ["gate"]}})
     assert said_by(acceptor(first, second)) == {"open door", "open gate", "close door", "close gate"}
-
-
-def _conditional(block: Mapping[str, Any], values: Any = ("x",)) -> dict[str, Any]:
-    return {
-        "language": "en",
-        "lists": {"name": {"values": list(values)}},
-        "intents": {"Do": {"data": [{"sentences": ["do {name}"], **block}]}, "Else": {"data": [{"sentences": ["or"]}]}},
-    }
-
-
-@pytest.mark.parametrize(
-    ("required", "context", "possible"),
-    [
-        ({"area": "hall"}, {"area": "hall"}, True),
-        ({"area": "hall"}, {"area": "attic"}, False),
-        ({"area": "hall"}, {}, False),
-        ({"area": ["hall", "attic"]}, {"area": "attic"}, True),
-        ({"area": None}, {"area": "attic"}, True),
-        ({"area": None}, {}, False),
-        ({"area": {"slot": True}}, {"area": "attic"}, True),
-        ({"area": {"value": "hall"}}, {"area": "attic"}, False),
-        ({"area": "hall", "floor": 1}, {"area": "hall"}, False),
-    ],
-)
-def test_a_sentence_that_requires_a_context_is_heard_only_there(
-    required: dict[str, Any], context: dict[str, Any], possible: bool
-) -> None:
-    assert ("do x" in said_by(acceptor(_conditional({"requires_context": required}), context=context))) == possible
-
-
-@pytest.mark.parametrize(
-    ("excluded", "context", "possible"),
-    [
-        ({"area": "hall"}, {"area": "hall"}, False),
-        ({"area": ["hall", "attic"]}, {"area": "attic"}, False),
-        ({"area": "hall"}, {"area": "attic"}, True),
-        ({"area": "hall"}, {}, True),
-    ],
-)
-def test_a_sentence_that_excludes_a_context_is_not_heard_there(
-    excluded: dict[str, Any], context: dict[str, Any], possible: bool
-) -> None:
-    assert ("do x" in said_by(acceptor(_conditional({"excludes_context": excluded}), context=context))) == possible
-
-
-def test_list_values_bring_the_context_that_a_sentence_requires() -> None:
-    values = [
-        {"in": "lamp", "context": {"domain": "light"}},
-        {"in": "blind", "context": {"domain": "cover"}},
-        "thing",
-    ]
-    assert said_by(acceptor(_conditional({"requires_context": {"domain": "light"}}, values))) == {"do lamp", "or"}
-    assert said_by(acceptor(_conditional({"excludes_context": {"domain": "light"}}, values))) == {
-        "do blind",
-        "do thing",
-        "or",
-    }
-
-
-def test_a_context_that_is_asked_for_as_a_slot_becomes_one() -> None:
-    block = {"requires_context": {"area": {"slot": True}, "floor": {"slot": "level"}}, "slots": {"domain": "light"}}
-    written = acceptor(_conditional(block), context={"area": "hall", "floor": 2})
-    assert dict(_meaning(written, "do x").slots) == {"area": "hall", "level": 2, "domain": "light", "name": "x"}
-
-
-def test_a_room_in_which_nothing_can_be_said_is_refused() -> None:
-    block = {
-        "language": "en",
-        "intents": {"Do": {"data": [{"sentences": ["go"], "requires_context": {"area": "hall"}}]}},
-    }
-    with pytest.raises(GrammarError, match="no sentence can be said in this room"):
-        acceptor(block, context={"area": "attic"})
 
 
 @pytest.mark.parametrize("template", ["[a]", "[a] [b|c]", "<empty>", "{maybe}", "(a|)"])
