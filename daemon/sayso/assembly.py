@@ -201,13 +201,15 @@ def make_discovery(config: Config, contract: Contract, intents: Sequence[str]) -
     return Discovery(HomeAssistant(contract, settings, __version__, tuple(intents)))
 
 
-def assist_settings(config: Config, language: str) -> AssistSettings:
+def assist_settings(config: Config, language: str, *, needed: bool = False) -> AssistSettings:
     """Given the settings and the language of the commands, return how they are handed to Home Assistant.
 
-    Raise ConfigError where that can't be.
+    `needed`: as if that was switched on. Raise ConfigError where that can't be.
     """
     home = config.home_assistant
-    return AssistSettings(home.intents, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live)
+    return AssistSettings(
+        home.intents or needed, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live
+    )
 
 
 def make_conversation(config: Config, contract: Contract, meaning: Callable[[str], Optional[Command]]) -> Conversation:

@@ -116,6 +116,18 @@ def greet(settings: AssistSettings) -> None:
         talk.ask("GET", "/api/")
 
 
+def ask(settings: AssistSettings, path: str, fields: Dict[str, str], most: int) -> Dict[str, Any]:
+    """Given settings, a path of the API and what to send there, return the object that is the answer, of at most so
+    many bytes. Raise HandOverError."""
+    with _Talk(settings, time.monotonic() + ANSWER_SECONDS) as talk:
+        return talk.ask("POST", path, fields, most)
+
+
+def strange(settings: AssistSettings) -> HandOverError:
+    """Return the error that says that no Home Assistant speaks so."""
+    return _error(settings, _STRANGER)
+
+
 def say(settings: AssistSettings, text: str, due: float) -> None:
     """Given a command's words and until when they are fresh [monotonic], have Home Assistant act on them.
 
@@ -164,15 +176,17 @@ class _Talk:
         if self._connection.sock is not None:
             self._connection.sock.settimeout(max(0.1, due - time.monotonic()))
 
-    def ask(self, method: str, path: str, fields: Optional[Dict[str, str]] = None) -> Dict[str, Any]:
-        """Given a request, return the object that is the answer. Raise HandOverError."""
+    def ask(
+        self, method: str, path: str, fields: Optional[Dict[str, str]] = None, most: int = MAX_ANSWER
+    ) -> Dict[str, Any]:
+        """Given a request, return the object that is the answer, of at most so many bytes. Raise HandOverError."""
         base = urlsplit(self._settings.address).path
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         body = None if fields is None else json.dumps(fields).encode()
         try:
             self._connection.request(method, f"{base}{path}", body, headers)
             response = self._connection.getresponse()
-            status, content = response.status, response.read(MAX_ANSWER)
+            status, content = response.status, response.read(most)
         except (OSError, HTTPException, ValueError) as error:
             late = self._late or isinstance(error, (TimeoutError, socket.timeout))
             raise _error(self._settings, _LATE if late else _reason(error)) from None

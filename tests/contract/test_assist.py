@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +18,9 @@ from certificates import Authority
 from house import until
 
 from sayso.assist import Assist, AssistSettings, greet, say
+from sayso.config import parse_config
 from sayso.errors import ConfigError, HandOverError
+from sayso.inventory import take_inventory
 
 TOKEN = "ey.long.lived"  # noqa: S105 - of a house that stands for a second
 DONE = {"response": {"response_type": "action_done", "speech": {"plain": {"speech": "Turned on the light"}}}}
@@ -55,7 +59,7 @@ class _Door(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.told.append(said)
-        self._reply(self.server.answer if self.path == "/api/conversation/process" else None)
+        self._reply(self.server.answer if self.path in ("/api/conversation/process", "/api/template") else None)
 
     def _reply(self, answer: Any) -> None:
         time.sleep(self.server.pause[self.command])
@@ -198,6 +202,36 @@ def test_https_needs_an_authority_that_is_trusted(house: House, token: Path, tmp
     assert "its certificate is not trusted" in hand_over(settings(house, token, time_to_live=5.0))
     assert house.told == []
     greet(settings(house, token, ca_file=str(authority.cert), time_to_live=5.0))
+
+
+def test_it_tells_what_there_is_in_the_house(house: House, token: Path) -> None:
+    lights = [["light", "Bed light"], ["light", "bed LIGHT"], ["light", "Desk (old)"]]
+    names = [*lights, ["lock", "Door|gate"], ["scene", "()"]]
+    house.answer = {"areas": ["Küche", "Attic"], "floors": [], "names": names}
+    found = take_inventory(settings(house, token))
+    assert found.names == {"light": ["bed LIGHT", "Desk old"], "lock": ["Door gate"]}
+    assert (found.areas, found.floors) == (["Attic", "Küche"], [])
+    assert '["light", "switch"' in house.told[0]["template"]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"names": [5], "areas": [], "floors": []}, {"names": [], "areas": 5, "floors": []}]
+)
+def test_what_is_no_house_is_said(house: House, token: Path, answer: Any) -> None:
+    house.answer = answer
+    with pytest.raises(HandOverError, match="no Home Assistant there"):
+        take_inventory(settings(house, token))
+
+
+def test_the_command_line_prints_settings_that_can_be_read(house: House, token: Path, tmp_path: Path) -> None:
+    house.answer = {"areas": ["Küche"], "floors": ['Upper "deck"'], "names": [["light", "Bed light"]]}
+    path = tmp_path / "sayso.toml"
+    path.write_text(f'[home_assistant]\nurl = "{house.url}"\ntoken_file = "{token}"\n')
+    command = [str(Path(sys.executable).parent / "sayso"), "--config", str(path), "commands", "house"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    found = parse_config(printed, "printed").house
+    assert (found.sentences, found.areas, found.floors) == (True, ["Küche"], ['Upper "deck"'])
+    assert found.names == {"light": ["Bed light"]}
 
 
 def test_switched_off_it_says_nothing(house: House, token: Path) -> None:

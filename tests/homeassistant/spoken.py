@@ -92,6 +92,12 @@ async def speak(house: HouseAssistant, port: int) -> None:
             await _attribute(house, EVENT, "event_type", "rejected")
             assert await house.state("sensor.sayso_home_last_phrase") == "cancel timer"
 
+            print("what there is in the house")
+            command = [str(BIN / "sayso"), "--config", str(folder / "sayso.toml"), "commands", "house"]
+            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+            assert 'lock = ["front door"]' in done.stdout.casefold(), done.stdout
+            print("  " + done.stdout.strip().replace("\n", "\n  "))
+
             print("a command that Home Assistant acts upon")
             await house.ask(
                 "homeassistant/expose_entity", assistants=["conversation"], entity_ids=[DOOR], should_expose=True

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sayso.assembly import configured_bundle, load_grammar
+from sayso.cli.house import house
 from sayso.cli.importing import import_
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.grammar import explain as explaining
@@ -34,6 +35,7 @@ def commands() -> None:
 
 
 commands.add_command(import_)
+commands.add_command(house)
 
 
 @dataclass(frozen=True)
