@@ -228,6 +228,9 @@ def _token(settings: AssistSettings) -> str:
     path = Path(settings.token_file) if settings.token_file else credential(CREDENTIAL)
     try:
         token = path.read_text(encoding="ascii").split("\n", 1)[0].strip()
+    except PermissionError:
+        remedy = "let the daemon's user read it" if settings.token_file else "only root may: run this with sudo"
+        raise HandOverError("may not be read", where=str(path), remedy=remedy) from None
     except (OSError, UnicodeDecodeError):
         token = ""
     if not token or not token.isprintable():
