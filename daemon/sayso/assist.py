@@ -241,7 +241,7 @@ def _token(settings: AssistSettings) -> str:
 
 def _refusal(status: int) -> Tuple[str, str]:
     if status in (401, 403):
-        return "does not accept the token", "make a new one and write it into [home_assistant] token_file"
+        return "does not accept the token", "make a new one (for `commands house` an administrator's) and store it"
     if status == 404:
         return "has no conversation API", "turn on the integration `conversation`, or correct [home_assistant] url"
     return f"answers with error {status}", "look into its log"

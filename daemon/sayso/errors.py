@@ -49,6 +49,12 @@ class GrammarError(SaysoError):
     exit_code = 65  # EX_DATAERR
 
 
+class CompilerLostError(SaysoError):
+    """The process that compiles the templates has died; another attempt may succeed."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
 class ModelError(SaysoError):
     """A model bundle can't be used."""
 

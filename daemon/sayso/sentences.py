@@ -43,7 +43,7 @@ class Sentences:
         on_failure: Callable[[BaseException], None],
     ) -> None:
         """Given where the sentences are written, how they are compiled and where the last good ones are kept, compile
-        them, or those, if they are broken. Raise GrammarError.
+        them, or those, if they can't be. Raise GrammarError, CompilerLostError.
 
         `post` hands a step to the main thread; `on_loaded` hears there how each later compilation ended,
         `on_failure` what it died of.
@@ -119,15 +119,17 @@ class Sentences:
     def _first(self) -> Grammar:
         try:
             grammar = self._load(self._path)
-        except GrammarError as error:
+        except Exception as error:
             kept = self._last_good.path
             if kept is None:
                 raise
             try:
                 grammar = self._load(kept)
-            except GrammarError:
+            except SaysoError:
                 raise error from None
-            self.problem = str(error)
+            self.problem = str(error) if isinstance(error, SaysoError) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, GrammarError):
+                self._loaded = ()  # nothing is said to be wrong with them: they are tried once more
             return grammar
         self._last_good.keep(grammar.files)
         return grammar

@@ -73,6 +73,12 @@ def test_a_context_that_is_asked_for_as_a_slot_becomes_one() -> None:
     assert dict(the_meaning(written, "do x").slots) == {"area": "hall", "level": 2, "domain": "light", "name": "x"}
 
 
+@pytest.mark.parametrize("value", [float("nan"), ["hall", "attic"], object()])
+def test_a_context_that_no_event_can_hold_is_refused_as_a_slot(value: Any) -> None:
+    with pytest.raises(GrammarError, match=r"the slot area would be .*, which no event can hold"):
+        acceptor(_conditional({"requires_context": {"area": {"slot": True}}}), context={"area": value})
+
+
 def test_a_room_in_which_nothing_can_be_said_is_refused() -> None:
     block = {
         "language": "en",

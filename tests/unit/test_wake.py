@@ -88,6 +88,7 @@ def test_clean_words_are_found_with_and_without_the_phrase() -> None:
 def test_only_what_comes_in_time_needs_no_phrase() -> None:
     attention = Attention(AttentionSettings(window=8.0))
     attention.required = True
+    attention.heed()
     assert attention.consider(WAKE) == [WAKE]
     assert attention.listens(samples(10.4))
     assert not attention.listens(samples(10.6))
@@ -95,10 +96,20 @@ def test_only_what_comes_in_time_needs_no_phrase() -> None:
     assert not attention.listens(samples(10.1))
 
 
+def test_what_changes_while_a_sentence_is_judged_holds_for_the_next_one() -> None:
+    attention = Attention()
+    attention.heed()
+    attention.required = True
+    assert isinstance(attention.consider(COMMAND)[0], Command)
+    attention.heed()
+    assert isinstance(attention.consider(COMMAND)[0], Rejection)
+
+
 def test_who_asks_otherwise_needs_no_phrase_and_a_clock_that_begins_anew_opens_nothing() -> None:
     attention = Attention()
     assert attention.consider(COMMAND) == [COMMAND]
     attention.required = True
+    attention.heed()
     attention.consider(Wake("hey house", 0.8, samples(100), samples(101), samples(102)))
     (told,) = attention.consider(COMMAND)
     assert isinstance(told, Rejection)
@@ -109,5 +120,6 @@ def test_who_asks_otherwise_needs_no_phrase_and_a_clock_that_begins_anew_opens_n
 def test_what_holds_no_words_is_told_as_it_is(reason: str) -> None:
     attention = Attention()
     attention.required = True
+    attention.heed()
     noise = Rejection(reason, "", "", 0.0, 0, samples(1), samples(1))
     assert attention.consider(noise) == [noise]

@@ -1,7 +1,7 @@
 """The sentences, compiled by a process of its own: what that takes of memory is gone with it, and who listens goes on.
 
 Rule of this file: what comes of it lies in a graph cache afterwards. The process is the first that a machine short of
-memory loses, and works only when nobody else wants to.
+memory loses; where it may, it lets others go first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sayso.errors import GrammarError, Problem
+from sayso.errors import CompilerLostError, GrammarError, Problem
 
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -30,7 +30,8 @@ _WRONG = 65
 
 def compile_apart(folder: Path, path: Path, job: dict[str, Any]) -> None:
     """Given where graphs are kept, where the sentences are written, and the other arguments of
-    compiler.compile_grammar, have a process compile them into there. Raise GrammarError."""
+    compiler.compile_grammar, have a process compile them into there. Raise GrammarError for what is wrong with them,
+    CompilerLostError where the process has died."""
     command = [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path)]
     try:
         asked = json.dumps({"folder": folder, "path": path, **job}, default=str)
@@ -41,7 +42,7 @@ def compile_apart(folder: Path, path: Path, job: dict[str, Any]) -> None:
         raise GrammarError(problems=[Problem(**one) for one in json.loads(done.stdout)])
     if done.returncode:
         remedy = "write fewer sentences, e.g. [house] leave_out, or give it more memory"
-        raise GrammarError(_end(done), where=str(path), remedy=remedy)
+        raise CompilerLostError(_end(done), where=str(path), remedy=remedy)
 
 
 def _end(done: subprocess.CompletedProcess[str]) -> str:

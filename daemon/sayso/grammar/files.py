@@ -27,14 +27,14 @@ MOST_VALUES = 500_000
 """Values of one file, counted with what aliases repeat."""
 
 
-def _for_an_event(value: Any) -> Any:
+def for_an_event(value: Any) -> Any:
     """Given a slot's value, return it. Raise ValueError for what an event can't hold: a date, `.nan`, a list."""
     if (isinstance(value, float) and not math.isfinite(value)) or not isinstance(value, (str, int, float)):
         raise ValueError("neither text nor number nor truth value")
     return value
 
 
-_SlotValue = Annotated[Any, AfterValidator(_for_an_event)]
+_SlotValue = Annotated[Any, AfterValidator(for_an_event)]
 
 
 class _Strict(BaseModel):
@@ -149,18 +149,20 @@ def find_template_files(path: Path) -> list[Path]:
         raise GrammarError(
             "no such file or folder of sentence templates", where=str(path), remedy="check [commands] path"
         )
-    found = sorted(
-        p
-        for p in path.rglob("*")
-        if p.suffix in (".yaml", ".yml")
-        and p.is_file()
-        and not any(part.startswith(".") for part in p.relative_to(path).parts)
-    )
+    try:
+        found = sorted(p for p in path.rglob("*") if _is_template(p, path))
+    except OSError as error:
+        raise GrammarError(error.strerror or str(error), where=str(path), remedy="check its permissions") from None
     if not found:
         raise GrammarError(
             "no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples"
         )
     return found
+
+
+def _is_template(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix in (".yaml", ".yml") and not hidden and path.is_file()
 
 
 def read_template_files(paths: Sequence[Path]) -> list[TemplateFile]:

@@ -16,6 +16,7 @@ from typing import Any, Iterator, Mapping, Sequence, Union
 
 from sayso.errors import GrammarError, Problem
 from sayso.grammar.context import contradicts, met, missing, slots_from
+from sayso.grammar.files import for_an_event
 from sayso.grammar.tags import ALL_SAID, SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, SentenceEnd, SlotEnd
 from sayso.grammar.templates import (
     Alternative,
@@ -112,7 +113,7 @@ class _Fragments:
         self._arc(last, SPACE, said)
         self._arc(said, ALL_SAID, done)
         after, end = self._skip(done, skip_words), self._state()
-        slots = {**sentence.slots, **slots_from(self._context, sentence.requires_context)}
+        slots = {**sentence.slots, **self._from_the_room(sentence)}
         number = len(self._acceptor.sentence_ends)
         self._arc(after, SPACE, (spaced := self._state()))
         self._arc(spaced, f"{SENTENCE_ENDS}{number}", end)
@@ -120,6 +121,16 @@ class _Fragments:
         if not _join_words(self._arcs, (start, end), self._required, self._acceptor, largest):
             raise self._too_large()
         self._acceptor.sentence_ends.append(SentenceEnd(sentence.intent, slots, sentence.text, sentence.where))
+
+    def _from_the_room(self, sentence: Sentence) -> dict[str, Any]:
+        found = slots_from(self._context, sentence.requires_context)
+        for name, value in found.items():
+            try:
+                for_an_event(value)
+            except ValueError:
+                what = f"the slot {name} would be {value!r}, which no event can hold"
+                raise self._refused(what, "write a text or a number into [commands] context") from None
+        return found
 
     def _refused(self, what: str, remedy: str) -> GrammarError:
         return GrammarError(f'"{self._sentence.text}": {what}', where=self._sentence.where, remedy=remedy)

@@ -40,7 +40,12 @@ class Attention:
         self._woken: int | None = None
         self._last: Command | None = None
         self.required = False
-        """Whether a wake phrase is needed; may be set at any time, from anywhere."""
+        """Whether a wake phrase is needed; may be set at any time, from anywhere, and holds from `heed` on."""
+        self._required = False
+
+    def heed(self) -> None:
+        """Take what is required for what comes: an utterance that ends now is judged by what held while it was said."""
+        self._required = self.required
 
     def consider(self, heard: Heard) -> List[Heard]:
         """Given what was heard, return what is made of it: the wake phrase before the sentence that it began."""
@@ -56,7 +61,7 @@ class Attention:
 
     def listens(self, start: int) -> bool:
         """Given the sample at which a sentence starts, return whether it needs no wake phrase of its own."""
-        if not self.required:
+        if not self._required:
             return True
         return self._woken is not None and self._woken - _OVERLAP <= start <= self._woken + self._window
 

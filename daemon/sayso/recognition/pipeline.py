@@ -104,6 +104,7 @@ class Pipeline:
 
     def feed(self, frame: AudioFrame) -> List[Heard]:
         """Given the source's next frame, return the outcomes that it decides; mostly none."""
+        self.attention.heed()
         if self._next is not None and not self._gate.is_open:
             self._recognizer, self._next = self._next, None  # the one before goes, with all that it holds
         speech = self._voice.is_speech(frame)
