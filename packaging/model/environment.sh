@@ -16,15 +16,21 @@ environment() {
   stamp=$(sha256sum "$model/$2" | cut -c1-16)
   if [ "$(cat "$folder/stamp" 2>/dev/null)" != "$stamp" ]; then
     echo "making $folder" >&2
-    "${PYTHON:-python3.11}" -m venv "$folder" >&2
-    "$folder/bin/pip" install --quiet --requirement "$model/$2" >&2
-    echo "$stamp" >"$folder/stamp"
+    "${PYTHON:-python3.11}" -m venv "$folder" >&2 &&
+      "$folder/bin/pip" install --quiet --requirement "$model/$2" >&2 &&
+      echo "$stamp" >"$folder/stamp" || return
   fi
   echo "$folder/bin/python"
 }
 
 # Run a module of sayso_model in the training environment.
-torch_python() { "$(environment train requirements.txt)" -m "sayso_model.$1" "${@:2}"; }
+torch_python() {
+  local python
+  python=$(environment train requirements.txt) && "$python" -m "sayso_model.$1" "${@:2}"
+}
 
 # Run a module of sayso_model in TensorFlow's environment.
-tensorflow_python() { "$(environment tf requirements-tensorflow.txt)" -m "sayso_model.$1" "${@:2}"; }
+tensorflow_python() {
+  local python
+  python=$(environment tf requirements-tensorflow.txt) && "$python" -m "sayso_model.$1" "${@:2}"
+}
