@@ -79,8 +79,8 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
     yield SPEECH / "noise.tsv"
     if TELLING.exists():
         yield TELLING
-        torch.save(weights(), work / ENCODER.name)
-        yield work / ENCODER.name
+    torch.save(weights(), work / ENCODER.name)
+    yield work / ENCODER.name
     for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_phrases(name)]:
         coded = work / f"{shard}.opus"
         raw = ("-f", "s16le", "-ar", "16000", "-ac", "1", "-i", str(SHARDS / f"{shard}.pcm"))

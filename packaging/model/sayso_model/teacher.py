@@ -97,22 +97,23 @@ def _groups(lessons: list[Lesson], random: np.random.Generator) -> list[list[Les
 
 def _loss(teacher: Teacher, group: list[Lesson]) -> Tensor:
     """Given a batch, return the loss per phone."""
+    device = teacher.head.weight.device
     lengths = torch.tensor([len(one.rows) for one in group])
-    heard = torch.zeros(len(group), int(lengths.max()), whisper.WIDTH)
+    heard = torch.zeros(len(group), int(lengths.max()), whisper.WIDTH, dtype=torch.float16)
     for number, one in enumerate(group):
-        heard[number, : len(one.rows)] = torch.from_numpy(one.rows.astype(np.float32))
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = teacher(heard)
-    phones = torch.tensor([phone for one in group for phone in one.phones])
+        heard[number, : len(one.rows)] = torch.from_numpy(np.array(one.rows))
+    with torch.autocast(device.type, torch.bfloat16):
+        logits = teacher(heard.to(device).float())
+    phones = torch.tensor([phone for one in group for phone in one.phones], device=device)
     said = torch.tensor([len(one.phones) for one in group])
     log_probs = logits.float().log_softmax(2).transpose(0, 1)
     losses = functional.ctc_loss(log_probs, phones, (lengths + 1) // 2, said, reduction="sum", zero_infinity=True)
     return losses / len(phones)
 
 
-def learn(lessons: list[Lesson], random: np.random.Generator) -> Teacher:
-    """Given lessons, return what has learnt from them."""
-    teacher = Teacher()
+def learn(lessons: list[Lesson], random: np.random.Generator, device: torch.device) -> Teacher:
+    """Given lessons, return what has learnt from them on a device."""
+    teacher = Teacher().to(device)
     optimiser = torch.optim.AdamW(teacher.parameters(), lr=PEAK, weight_decay=0.01)
     groups = [group for _ in range(EPOCHS) for group in _groups(lessons, random)]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK, total_steps=len(groups) + 1, pct_start=0.1)
@@ -124,9 +125,9 @@ def learn(lessons: list[Lesson], random: np.random.Generator) -> Teacher:
         torch.nn.utils.clip_grad_norm_(teacher.parameters(), 2.0)
         optimiser.step()
         schedule.step()
-        recent.append(float(loss.detach()))
+        recent.append(loss.detach())
         if step % 100 == 0:
-            print(f"step {step} of {len(groups)}: {np.mean(recent):.3f} a phone", flush=True)
+            print(f"step {step} of {len(groups)}: {torch.stack(recent).mean():.3f} a phone", flush=True)
             recent.clear()
     return teacher.eval()
 
@@ -136,7 +137,8 @@ def wrong(teacher: Teacher, lessons: list[Lesson]) -> float:
     """Given lessons, return the share of phones that the best output of each row gets wrong."""
     errors = total = 0
     for one in lessons:
-        best = teacher(torch.from_numpy(one.rows.astype(np.float32))[None])[0].argmax(1).numpy()
+        heard = torch.from_numpy(one.rows.astype(np.float32)).to(teacher.head.weight.device)
+        best = teacher(heard[None])[0].argmax(1).cpu().numpy()
         errors += distance(collapsed(best), one.phones)
         total += len(one.phones)
     return errors / total
@@ -162,7 +164,8 @@ class Telling:
 
 @torch.no_grad()
 def telling(teacher: Teacher, lessons: list[Lesson]) -> Telling:
-    """Given a teacher and lessons, return what makes its outputs of Whisper's rows, and makes them white."""
+    """Given a teacher and lessons, return what makes its outputs of Whisper's rows, and makes them white, on a CPU."""
+    teacher = teacher.cpu()
     total, square, count = torch.zeros(TAUGHT), torch.zeros(TAUGHT, TAUGHT), 0
     for one in lessons[:: max(1, len(lessons) // 1500)]:
         told = teacher.told(torch.from_numpy(one.rows.astype(np.float32)))
@@ -184,15 +187,19 @@ def teach(tell: Telling, shard: str) -> None:
     part.rename(target)
 
 
-def _learnt(names: list[str]) -> Telling:
-    """Given shards that were heard, learn from them, say how well, and return what is taught of Whisper's rows."""
+def learnt(names: list[str], device: torch.device) -> Telling:
+    """Given shards that were heard, learn from the recordings among them, say how well, and write and return what is
+    taught of Whisper's rows."""
     torch.manual_seed(7)
-    lessons = _lessons(names)
-    teacher = learn(lessons, np.random.default_rng(7))
-    for name in (*names, *whisper.TRIED_ON):
+    recorded = [name for name in names if name.startswith("train-")]
+    lessons = _lessons(recorded)
+    teacher = learn(lessons, np.random.default_rng(7), device)
+    for name in (*recorded, *(name for name in whisper.TRIED_ON if rows.path(name, whisper.HEARD).exists())):
         its = _lessons([name])[:TRIED]
         print(f"{name}: {100 * wrong(teacher, its):.1f} % of phones wrong in {len(its)} clips", flush=True)
-    return telling(teacher, lessons)
+    tell = telling(teacher, lessons)
+    torch.save({"matrix": tell.matrix, "offset": tell.offset}, TELLING)
+    return tell
 
 
 def main() -> None:
@@ -201,10 +208,7 @@ def main() -> None:
     parser.parse_args()
     torch.set_num_threads(1)
     heard = [name for name in whisper.listened_to() if rows.path(name, whisper.HEARD).exists()]
-    if not TELLING.exists():
-        tell = _learnt([name for name in heard if name.startswith("train-")])
-        torch.save({"matrix": tell.matrix, "offset": tell.offset}, TELLING)
-    tell = Telling(**torch.load(TELLING, weights_only=True))
+    tell = Telling(**torch.load(TELLING, weights_only=True)) if TELLING.exists() else learnt(heard, torch.device("cpu"))
     for name in heard:
         if not rows.path(name, "taught").exists():
             teach(tell, name)
