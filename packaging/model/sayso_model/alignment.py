@@ -287,7 +287,7 @@ def main() -> None:
         if (
             any(kind in shard for kind in SETTLED)
             or not shard.startswith(SPEECH)
-            or shards.are_phrases(shard)
+            or shards.are_of_others(shard)
             or not shard.startswith(options.only)
         ):
             continue

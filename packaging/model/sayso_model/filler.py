@@ -1,6 +1,6 @@
 """How phones follow one another in English, for the daemon's filler: part of `convert`.
 
-Rule of this file: counted in the real training speech, as aligned; the phrases cut out of it would count twice, and
+Rule of this file: counted in the real training speech, as aligned; what is cut out of it would count twice, and
 spelled letters are not how people talk. Smoothed as Witten and Bell (1991) do, in the interpolated form.
 """
 
@@ -21,7 +21,7 @@ def log_bigram() -> npt.NDArray[np.float32]:
     """Return float32 [tokens, tokens]: ln P(second | first); the blank's row is for the first phone of an utterance."""
     counts = np.zeros((len(SYMBOLS), len(SYMBOLS)))
     for name in shards.names(SHARDS, "train-"):
-        if name.startswith(LEFT_OUT) or shards.are_phrases(name):
+        if name.startswith(LEFT_OUT) or shards.are_of_others(name):
             continue
         for phones in (shards.phones(SHARDS, name) or {}).values():
             said = [BLANK, *(INDEX[phone] for phone in phones)]

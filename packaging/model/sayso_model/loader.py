@@ -38,7 +38,7 @@ LATENESS = 3
 WEIGHTS = {
     "train-librispeech": 1.0, "train-mini-librispeech": 1.0, "train-ljprompts": 0.6, "train-commonvoice": 1.6,
     "train-speech-commands": 0.55, "train-shawnhymel": 0.35, "train-an4": 0.6, "train-alphanumeric": 0.6,
-    "train-phrases": 0.6, "synthetic-": 0.55,
+    "train-phrases": 0.6, "train-spliced": 0.6, "synthetic-": 0.55,
 }  # fmt: skip
 """How often a clip of each kind of shard is drawn, relative to another; the longest prefix counts."""
 

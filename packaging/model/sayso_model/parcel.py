@@ -57,7 +57,7 @@ def places(phrases: str, sentences: str) -> npt.NDArray[np.int64]:
 
 def _contents(run: str, work: Path) -> Iterator[Path]:
     """Given a run to go on from and a folder to work in, make and return what travels, smallest first."""
-    for shard in [name for kind in KINDS for name in shards.names(SHARDS, kind)]:
+    for shard in [name for kind in KINDS for name in shards.names(SHARDS, kind) if not shards.are_spliced(name)]:
         table = work / f"{shard}.tsv.gz"
         table.write_bytes(gzip.compress((SHARDS / f"{shard}.tsv").read_bytes()))
         yield table
@@ -81,7 +81,7 @@ def _contents(run: str, work: Path) -> Iterator[Path]:
         yield TELLING
     torch.save(weights(), work / ENCODER.name)
     yield work / ENCODER.name
-    for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_phrases(name)]:
+    for shard in [name for name in shards.names(SHARDS, "synthetic-") if not shards.are_of_others(name)]:
         coded = work / f"{shard}.opus"
         raw = ("-f", "s16le", "-ar", "16000", "-ac", "1", "-i", str(SHARDS / f"{shard}.pcm"))
         subprocess.run(("ffmpeg", "-loglevel", "error", *raw, *CODED, str(coded)), check=True)

@@ -95,6 +95,21 @@ def sentences_of(name: str) -> str:
     return name.replace("-phrases-", "-")
 
 
+def spliced_of(phrases: str) -> str:
+    """Given the name of a shard of phrases, return that of the sentences that are made of them."""
+    return phrases.replace("-phrases-", "-spliced-")
+
+
+def are_spliced(name: str) -> bool:
+    """Given a shard's name, return whether its clips are put together of others' phrases."""
+    return "-spliced-" in name
+
+
+def are_of_others(name: str) -> bool:
+    """Given a shard's name, return whether its clips are cut out of another's, or put together of such."""
+    return are_phrases(name) or are_spliced(name)
+
+
 def cut(key: str, start: int) -> str:
     """Given a clip's key, return that of what is cut out of it from this sample on."""
     return f"{key}@{start}"

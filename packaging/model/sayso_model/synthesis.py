@@ -148,7 +148,7 @@ def main(arguments: list[str]) -> None:
     transcripts = [
         clip.text
         for name in shards.names(SHARDS, "train-")
-        if "librispeech" in name or "commonvoice" in name
+        if ("librispeech" in name or "commonvoice" in name) and not shards.are_of_others(name)
         for clip in shards.read(SHARDS, name)
     ]
     for engine, seed in wanted:

@@ -59,9 +59,9 @@ def mel_filters() -> npt.NDArray[np.float32]:
 
 
 def listened_to() -> list[str]:
-    """Return the shards that it hears; phrases are heard in their sentences."""
+    """Return the shards that it hears; phrases are heard in the sentences that they were cut from."""
     names = [name for begin in LISTENED_TO for name in shards.names(SHARDS, begin)]
-    return [name for name in names if not shards.are_phrases(name)]
+    return [name for name in names if not shards.are_of_others(name)]
 
 
 def model() -> bytes:
