@@ -34,8 +34,6 @@ from sayso_model.whisper import weights
 KINDS = ("train-", "synthetic-", "noise-")
 CODED = ("-c:a", "libopus", "-b:a", "14k", "-compression_level", "3")
 """ffmpeg's arguments for the synthetic voices; at its least effort it is several times faster."""
-FADE = 80
-"""Samples at each end of a phrase that are faded, see alignment.py."""
 
 
 def _phones(shard: str) -> str:
@@ -129,13 +127,9 @@ def _voices(coded: Path) -> None:
 def _cut(shard: str, where: npt.NDArray[np.int64]) -> None:
     """Given a shard of phrases and their places, cut them out of the sentences again."""
     source = np.memmap(SHARDS / f"{shards.sentences_of(shard)}.pcm", dtype="<i2", mode="r")
-    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
     with (SHARDS / f"{shard}.pcm").open("wb") as pcm:
         for clip, place in zip(shards.read(SHARDS, shard), where):
-            faded = source[place : place + clip.length].astype(np.float32)
-            faded[:FADE] *= ramp
-            faded[-FADE:] *= ramp[::-1]
-            pcm.write(faded.astype("<i2").tobytes())
+            pcm.write(shards.faded(source[place : place + clip.length]).astype("<i2").tobytes())
 
 
 def unpack(folder: Path, target: Path, only_synthetic: bool) -> None:

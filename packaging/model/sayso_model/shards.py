@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+FADE = 80
+"""Samples at each end of what is cut out of a clip that are faded."""
 COLUMNS = ("offset", "length", "set", "speaker", "key", "text")
 
 
@@ -124,6 +126,15 @@ def cut_from(key: str) -> tuple[str, int]:
 def names(folder: Path, prefix: str = "") -> list[str]:
     """Given a prefix, return the names of the complete shards that begin with it."""
     return sorted(path.stem for path in folder.glob(f"{prefix}*.tsv"))
+
+
+def faded(sound: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    """Given what was cut out of a clip, return it without clicks at its ends."""
+    its = sound.astype(np.float32)
+    ramp = np.linspace(0, 1, FADE, dtype=np.float32)
+    its[:FADE] *= ramp
+    its[-FADE:] *= ramp[::-1]
+    return its.astype(np.int16)
 
 
 class Samples:
