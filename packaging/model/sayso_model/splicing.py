@@ -26,7 +26,9 @@ COUNTS, CHANCES = (2, 3, 4, 5), (0.4, 0.3, 0.2, 0.1)
 """Phrases of a sentence."""
 LONGEST = 12.0
 """Of a sentence [s]."""
-PAUSED = 0.3
+SHORTER = RATE // 50
+"""By which a phrase ends sooner here [samples]: what of the next word's first sound is still in it would be heard."""
+PAUSED = 0.5
 """Share of the joints at which the speaker waits, up to `PAUSE` seconds."""
 PAUSE = 0.2
 ANONYMOUS = "cv-anon"
@@ -83,14 +85,15 @@ def splice(shard: str) -> str:
 
     def made() -> Iterator[tuple[Sound, str, str, str, str]]:
         for chosen in [its for _ in range(TIMES) for its in sentences(clips, random)]:
-            *places, length = joints([clip.length for clip in chosen], random)
+            *places, length = joints([clip.length - SHORTER for clip in chosen], random)
             sound = np.zeros(length, np.int16)
             told = np.full((length // rows.ROW, TAUGHT), np.nan, np.float16)
             for clip, place in zip(chosen, places):
-                sound[place : place + clip.length] = samples(clip)
+                its = shards.faded(np.asarray(samples(clip))[:-SHORTER])
+                sound[place : place + len(its)] = its
                 if course := courses(clip):
-                    its = np.arange(-(-place // rows.ROW), min(len(told), -(-(place + clip.length) // rows.ROW)))
-                    told[its] = course.at((its * rows.ROW - place).astype(np.float64))
+                    known = np.arange(-(-place // rows.ROW), min(len(told), -(-(place + len(its)) // rows.ROW)))
+                    told[known] = course.at((known * rows.ROW - place).astype(np.float64))
             taught.append(told)
             key = f"{name}/{len(phones)}"
             phones.append((key, [phone for clip in chosen for phone in said[clip.key]]))
