@@ -47,7 +47,8 @@ SPEECH = ("train-", "synthetic-")
 NOISE_ONLY = 0.06
 """Share of scenes in which nobody speaks: noise has to come out as blanks."""
 BROKEN_IN = 0.12
-"""Share of scenes that begin within the first sound: a gate that opened late, or a sentence behind another's end."""
+"""Share of scenes of whole recordings that begin within the first sound: a gate that opened late, or a sentence behind
+another's end."""
 WARPS = tuple(np.linspace(0.88, 1.14, 9))
 
 
@@ -75,6 +76,8 @@ class Said:
     phones: tuple[int, ...]
     course: rows.Course | None = None
     """What a teacher makes of it."""
+    tight: bool = False
+    """Whether it was cut where its first sound begins: nothing may be missing of it."""
 
     def cut(self, start: int, end: int | None = None) -> Said:
         """Return what lies between two samples, with all its phones."""
@@ -113,6 +116,11 @@ def noises() -> list[shards.Clip]:
     return [clip for name in names for clip in shards.read(SHARDS, name) if clip.length > RATE // 2]
 
 
+def may_babble(shard: str) -> bool:
+    """Given a shard's name, return whether its speakers may talk in the background, as phrases round and round."""
+    return ("librispeech" in shard or "commonvoice" in shard) and not shards.are_of_others(shard)
+
+
 def weight(noise: shards.Clip) -> int:
     """Given a noise, return how often it is drawn, that long recordings and sets of few clips count as well."""
     return 1 + min(40, noise.length // (RATE * 8))
@@ -143,7 +151,7 @@ class Source:
             self._pools.append((clips, phones, rows.Courses(name, "taught", TAUGHT)))
             weights.append(len(clips) * self._weight(name))
         self._weights = np.array(weights) / sum(weights)
-        voices = [clip for name, clips in pools if "librispeech" in name or "commonvoice" in name for clip in clips]
+        voices = [clip for name, clips in pools if may_babble(name) for clip in clips]
         balanced = [clip for clip in noises() for _ in range(weight(clip))]
         self._augment = Augmenter(self._random, balanced, voices, self._samples, rooms.bank(), emphasis.chances)
         bins = np.linspace(0.0, RATE / 2, features.fft // 2 + 1)
@@ -160,6 +168,8 @@ class Source:
         while True:
             said = self._draw()
             free = self._pause() + self._random.choice((0.05, 0.3, 0.6)) * self._random.uniform(0.3, 1.0)
+            if not said.phones:
+                free += self._random.choice((0.5, 1.5, 2.5))
             fits = [length for length in SECONDS if length >= free + len(said.sound) / RATE]
             length = fits[0] if fits else SECONDS[-1]
             if len(said.sound) > length * RATE:
@@ -177,12 +187,13 @@ class Source:
     def _draw(self) -> Said:
         """Return one clip at some speed; now and then nothing is said."""
         if self._random.random() < NOISE_ONLY:
-            return Said(np.zeros(int(RATE * self._random.choice((0.5, 1.5, 2.5, 3.5))), np.float32)[:0], ())
+            return Said(np.zeros(0, np.float32), ())
         clips, phones, courses = self._pools[self._random.choice(len(self._pools), p=self._weights)]
         number = int(self._random.integers(len(clips)))
         clip, factor = self._augment.speed(sound(np.asarray(self._samples(clips[number]))))
         course = courses(clips[number])
-        return self._trimmed(Said(clip, phones[number], course and course.faster(factor)))
+        tight = shards.are_of_others(clips[number].shard)
+        return self._trimmed(Said(clip, phones[number], course and course.faster(factor), tight))
 
     def _trimmed(self, said: Said) -> Said:
         """Given a clip, return it mostly without the silence at its ends: a gate opens on the first word."""
@@ -202,7 +213,7 @@ class Source:
         frames, taught = [], []
         for item in items:
             said = item
-            if random.random() < BROKEN_IN:
+            if random.random() < BROKEN_IN and not said.tight:
                 said, lead = said.cut(int(random.uniform(0, min(0.15 * RATE, len(said.sound) / 8)))), 0
             else:
                 free = total - len(said.sound)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sayso_model import shards
 from sayso_model.augmentation import RATE
-from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, Emphasis, usable
+from sayso_model.loader import BROKEN_IN, NOISE_ONLY, SECONDS, SPEECH, WEIGHTS, Emphasis, may_babble, usable
 from sayso_model.phones import INDEX
 from sayso_model.places import SHARDS
 
@@ -89,7 +89,7 @@ class Corpus:
             weight = WEIGHTS[max((prefix for prefix in WEIGHTS if name.startswith(prefix)), key=len)]
             for clip in shards.read(SHARDS, name):
                 if usable(clip) and clip.key in said:
-                    if "librispeech" in name or "commonvoice" in name:
+                    if may_babble(name):
                         self.voices.append(len(offsets))
                     self.clips.append(clip)
                     offsets.append(base + clip.offset)
@@ -112,6 +112,7 @@ class Corpus:
             faster(whole, float(speed), self.samples[first:last])
         self._offsets, self._lengths = np.array(offsets), np.array(lengths)
         self._weights = np.array(weights)
+        self._tight = np.array([shards.are_of_others(clip.shard) for clip in self.clips])
         self.see(Emphasis())
         self._heard = self._bounds(whole)
         self._waiting: dict[float, list[tuple[npt.NDArray[Any], ...]]] = {length: [] for length in SECONDS}
@@ -168,7 +169,7 @@ class Corpus:
         last = np.where(random.random(count) < 0.75, later, last)
         sooner = np.maximum(0, self._heard[clip, 0] - random.integers(300, 1600, count))
         first = np.where(random.random(count) < 0.75, sooner, first)
-        broken = random.random(count) < BROKEN_IN
+        broken = (random.random(count) < BROKEN_IN) & ~self._tight[clip]
         first += np.where(broken, (np.minimum(0.15 * RATE, (last - first) / 8) * random.random(count)), 0).astype(int)
         speeds = self._speeds[speed]
         start = ((self._offsets[clip] + first) / speeds).astype(np.int64) + self._base[speed]
