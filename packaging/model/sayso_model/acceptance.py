@@ -36,6 +36,8 @@ from sayso_model.surroundings import LEAD, Surroundings, last_speech, loudness
 Sound = npt.NDArray[np.int16]
 CROWD = 30
 """Length of a trial in which many talk at once [s]."""
+PHRASES = 2000
+"""Sentences of the grammar of `phrases`, at least."""
 SLOT_WORDS = 40
 """Words that a slot of `phrases with slots` takes."""
 Meant = tuple[str, dict[str, object]]
@@ -117,8 +119,20 @@ def slotted(folder: Path, texts: Sequence[str]) -> Path:
     return file
 
 
+def _among(texts: set[str], count: int) -> set[str]:
+    """Given phrases, return so many in all, the others from recordings of the training."""
+    for name in shards.names(SHARDS, "train-phrases-"):
+        for clip in shards.read(SHARDS, name):
+            if len(texts) >= count:
+                return texts
+            if " " in clip.text:
+                texts.add(clip.text)
+    return texts
+
+
 def suites(folder: Path) -> list[Suite]:
-    """Return what is tried. The grammars hold the sentences of their own trials and all the others of the suite."""
+    """Return what is tried. The grammars hold the sentences of their own trials and all the others of the suite; that
+    of phrases also such of training's recordings."""
     house = REPOSITORY / "config" / "commands"
     person = list(clips("dev-eval-rhasspy-en", lambda clip: "speech-to-phrase" in clip.key))
     synthesised = list(clips("dev-eval-rhasspy-en", lambda clip: "rhasspy-speech" in clip.key))
@@ -130,7 +144,8 @@ def suites(folder: Path) -> list[Suite]:
     ]
     phrases = list(clips("dev-phrases"))
     if phrases:
-        found.append(Suite("phrases", phrases, sentences(folder, (one.said for one in phrases))))
+        texts = _among({one.said for one in phrases}, PHRASES)
+        found.append(Suite("phrases", phrases, sentences(folder, texts)))
         found.append(Suite("phrases with slots", phrases, slotted(folder, [one.said for one in phrases])))
     spoken = [one for one in clips("dev-commonvoice") if 2 <= len(one.said.split()) <= 8]
     found.append(Suite("Common Voice sentences", spoken, sentences(folder, (one.said for one in spoken))))
@@ -225,6 +240,7 @@ def main() -> None:
     )
     parser.add_argument("--most", type=int, default=10**9, help="trials of a suite at most")
     parser.add_argument("--what", choices=("commands", "others", "all"), default="all", help="others: no command")
+    parser.add_argument("--suites", default="", metavar="NAME", help="of the commands, those whose names begin so")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--evidence", type=Path, help="write each outcome's evidence to this table")
     options = parser.parse_args()
@@ -236,7 +252,8 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
         surroundings = Surroundings()
-        for suite in suites(Path(temporary)) if options.what != "others" else ():
+        wanted = [suite for suite in suites(Path(temporary)) if suite.name.startswith(options.suites)]
+        for suite in wanted if options.what != "others" else ():
             shipped = Shipped(config, model, suite.templates)
             for condition in options.conditions.split(","):
                 trials = suite.trials[:: max(1, -(-len(suite.trials) // options.most))]
