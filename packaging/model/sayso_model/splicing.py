@@ -24,8 +24,10 @@ TIMES = 2
 """How often a phrase is used."""
 COUNTS, CHANCES = (2, 3, 4, 5), (0.4, 0.3, 0.2, 0.1)
 """Phrases of a sentence."""
-LONGEST = 12.0
-"""Of a sentence [s]."""
+ENOUGH = 6.0
+"""What is so long gets no further phrase [s]."""
+TRIED = 8
+"""Phrases among which one is looked for that didn't follow the last."""
 SHORTER = RATE // 50
 """By which a phrase ends sooner here [samples]: what of the next word's first sound is still in it would be heard."""
 PAUSED = 0.5
@@ -57,9 +59,10 @@ def sentences(clips: Sequence[shards.Clip], random: np.random.Generator) -> Iter
         while len(left) > 1:
             chosen = [left.pop()]
             for _ in range(int(random.choice(COUNTS, p=CHANCES)) - 1):
-                fits = [place for place, clip in enumerate(left[-8:]) if not _follows(chosen[-1], clip)]
-                if fits and sum(clip.length for clip in chosen) < LONGEST / 2 * RATE:
-                    chosen.append(left.pop(fits[-1] - len(left[-8:])))
+                tried = range(max(0, len(left) - TRIED), len(left))
+                fits = [place for place in tried if not _follows(chosen[-1], left[place])]
+                if fits and sum(clip.length for clip in chosen) < ENOUGH * RATE:
+                    chosen.append(left.pop(fits[-1]))
             if len(chosen) > 1:
                 yield chosen
 
@@ -102,20 +105,19 @@ def splice(shard: str) -> str:
     count = shards.write(SHARDS, name, made())
     shards.write_phones(SHARDS, name, phones)
     if rows.path(shards.sentences_of(shard), "taught").exists():
-        np.concatenate(taught).tofile(rows.path(name, "taught"))
+        np.concatenate([np.empty((0, TAUGHT), np.float16), *taught]).tofile(rows.path(name, "taught"))
     return f"{name}: {count} clips"
 
 
-def splice_all() -> None:
-    """Write such sentences of all phrases of recordings, anew."""
-    for shard in shards.names(SHARDS, "train-phrases-"):
-        print(splice(shard), flush=True)
-
-
 def main() -> None:
-    """Do so."""
-    argparse.ArgumentParser(description=__doc__.split("\n", 1)[0]).parse_args()
-    splice_all()
+    """Write such sentences of all phrases of recordings, anew."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.parse_args()
+    phrases = shards.names(SHARDS, "train-phrases-")
+    if not phrases:
+        parser.error(f"there are no phrases in {SHARDS}; run `corpus align RUN` first")
+    for shard in phrases:
+        print(splice(shard), flush=True)
 
 
 if __name__ == "__main__":
