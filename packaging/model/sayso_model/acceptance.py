@@ -120,14 +120,15 @@ def slotted(folder: Path, texts: Sequence[str]) -> Path:
 
 
 def _among(texts: set[str], count: int) -> set[str]:
-    """Given phrases, return so many in all, the others from recordings of the training."""
+    """Given phrases, return so many in all, the others from recordings of the training. Raise ValueError where there
+    are too few."""
     for name in shards.names(SHARDS, "train-phrases-"):
         for clip in shards.read(SHARDS, name):
             if len(texts) >= count:
                 return texts
             if " " in clip.text:
                 texts.add(clip.text)
-    return texts
+    raise ValueError(f"{len(texts)} phrases of the {count} that they are tried among; run `corpus align RUN` first")
 
 
 def suites(folder: Path) -> list[Suite]:
@@ -252,8 +253,14 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as temporary:
         surroundings = Surroundings()
-        wanted = [suite for suite in suites(Path(temporary)) if suite.name.startswith(options.suites)]
-        for suite in wanted if options.what != "others" else ():
+        try:
+            known = suites(Path(temporary)) if options.what != "others" else []
+        except ValueError as error:
+            parser.error(str(error))
+        wanted = [suite for suite in known if suite.name.startswith(options.suites)]
+        if known and not wanted:
+            parser.error(f"--suites: none of {', '.join(suite.name for suite in known)} begins {options.suites!r}")
+        for suite in wanted:
             shipped = Shipped(config, model, suite.templates)
             for condition in options.conditions.split(","):
                 trials = suite.trials[:: max(1, -(-len(suite.trials) // options.most))]
