@@ -14,12 +14,13 @@ import soundfile
 import soxr
 import torch
 from sayso_model import accents, kokoro, rows, shards
+from sayso_model.alignment import Spoken, phrases
 from sayso_model.augmentation import Chances
 from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.gpu.taught import Taught
-from sayso_model.loader import LATENESS, TAUGHT, WARPS, Emphasis, Source
+from sayso_model.loader import LATENESS, ROW, TAUGHT, WARPS, Emphasis, Source
 from sayso_model.parcel import places
 from sayso_model.phones import INDEX
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
@@ -160,6 +161,26 @@ def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
     assert right / known > 0.93, right / known
 
 
+def a_phrase_begins_where_its_first_word_does() -> None:
+    """Where one word follows another at once, the last phone of the one before comes out later than that."""
+    random = np.random.default_rng(6)
+    sound = (random.standard_normal(40 * ROW) * 3000).astype(np.int16)
+    sound[12 * ROW : 18 * ROW] = 0  # a pause before the last word
+    spoken = [Spoken((1, 2, 3), 2, 5), Spoken((4, 5, 6), 6, 9), Spoken((7, 8, 9), 20, 23)]
+    begun = set()
+    for seed in range(20):
+        for start, its, text, _ in phrases(sound, ["one", "two", "three"], spoken, np.random.default_rng(seed)):
+            assert np.abs(its[100:-100].astype(int) - sound[start + 100 : start + len(its) - 100]).max() == 0
+            begun.add((text.split()[0], start))
+    assert any(word == "two" for word, _ in begun)
+    assert any(word == "three" for word, _ in begun)
+    for word, start in begun:
+        if word == "two":
+            assert abs(start - 4.25 * ROW) <= 160
+        if word == "three":
+            assert 12 * ROW <= start <= 18.25 * ROW
+
+
 def a_sentence_of_phrases_has_their_phones_and_what_a_teacher_makes_of_them() -> None:
     """One behind another, in another order than they were said in."""
     _corpus_of_one_tone()
@@ -231,6 +252,7 @@ if __name__ == "__main__":
         scenes_hold_what_was_said_where_it_is_said,
         whispers_encoder_hears_in_torch_what_its_file_says,
         what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
+        a_phrase_begins_where_its_first_word_does,
         a_sentence_of_phrases_has_their_phones_and_what_a_teacher_makes_of_them,
         kokoro_says_the_phones_it_is_asked_for,
         an_accent_says_what_the_dictionary_spells_otherwise,
