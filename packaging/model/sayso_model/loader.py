@@ -117,7 +117,7 @@ def noises() -> list[shards.Clip]:
 
 
 def may_babble(shard: str) -> bool:
-    """Given a shard's name, return whether its speakers may talk in the background, as phrases round and round."""
+    """Given a shard's name, return whether its speakers may talk in the background: phrases are too short to."""
     return ("librispeech" in shard or "commonvoice" in shard) and not shards.are_of_others(shard)
 
 
