@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import threading
-from typing import Pattern
+from typing import Pattern, TextIO
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,16 @@ INTERPRETER = re.compile(r"INFO: ")
 """What TensorFlow Lite says when all is well; its warnings and errors begin otherwise."""
 
 _STDERR = 2
+
+
+def unborrowed() -> TextIO:
+    """Return a stream of its own to what is stderr now, for our own lines: libraries print theirs in pieces, and what
+    came between two pieces would be taken for theirs."""
+    try:
+        own = os.dup(_STDERR)
+    except OSError:  # started without a stderr
+        own = os.open(os.devnull, os.O_WRONLY)
+    return os.fdopen(own, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
 
 
 class Collected:

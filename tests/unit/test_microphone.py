@@ -10,7 +10,7 @@ import pytest
 from sayso.audio.device import Device, find_device
 from sayso.audio.microphone import FrameQueue
 from sayso.errors import AudioError
-from sayso.native_stderr import INTERPRETER, Collected
+from sayso.native_stderr import INTERPRETER, Collected, unborrowed
 from sayso.records import FRAME_SAMPLES, AudioFrame
 
 DEVICES = [
@@ -92,6 +92,15 @@ def test_chatter_of_sound_libraries_is_kept_from_stderr_and_errors_are_not(capfd
     collected.release()
     os.write(2, b"afterwards\n")
     assert capfd.readouterr().err == "something real\nafterwards\n"
+
+
+def test_a_line_of_ours_among_the_pieces_of_a_librarys_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    with unborrowed() as ours, Collected():
+        os.write(2, b"ALSA lib pcm.c:2664:(snd_pcm_open_noupdate) ")
+        ours.write("WARNING: the broker does not let this user in\n")
+        os.write(2, b"Unknown PCM cards.pcm.rear\n")
+        assert capfd.readouterr().err == "WARNING: the broker does not let this user in\n"
+    assert capfd.readouterr().err == ""
 
 
 def test_an_interpreters_praise_is_kept_from_stderr_and_its_errors_are_not(capfd: pytest.CaptureFixture[str]) -> None:

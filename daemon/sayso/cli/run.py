@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import Optional
 
@@ -12,6 +11,7 @@ import click
 import systemd.journal
 
 from sayso.cli.settings import commands_option, model_option, overrides, settings
+from sayso.native_stderr import unborrowed
 from sayso.service import Service
 
 
@@ -33,6 +33,6 @@ def _log_to_journal_or_terminal(level: str) -> None:
         handler = systemd.journal.JournalHandler(SYSLOG_IDENTIFIER="sayso")
         handler.setFormatter(logging.Formatter("%(message)s"))  # the journal knows level and origin by itself
     else:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = logging.StreamHandler(unborrowed())
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
