@@ -127,6 +127,16 @@ def test_the_daemon_starts_without_a_broker_and_connects_when_it_comes(broker: P
         assert running.broker.status == BrokerStatus(connected=True)
 
 
+def test_a_broker_that_takes_the_connection_and_says_nothing_is_given_up_though_nobody_speaks(
+    broker: PrivateBroker,
+) -> None:
+    broker.freeze()
+    with daemon(broker.port) as running:
+        assert "did not answer within 5 s" in error_of(running)
+        broker.thaw()
+        wait_connected(running)
+
+
 def test_commands_spoken_while_the_broker_was_dead_never_arrive_but_the_newest_state_does(
     broker: PrivateBroker,
 ) -> None:

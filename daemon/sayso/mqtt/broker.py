@@ -29,6 +29,7 @@ from sayso.mqtt.client import (
     Closed,
     Confirmed,
     Connection,
+    Dialled,
     Event,
     Received,
     Subscribed,
@@ -116,6 +117,7 @@ class Broker:
         self._outbox = Outbox(settings.time_to_live)
         self._outbox.put(online, time.monotonic())
         self._connection: Connection | None = None
+        self._dialled_at: float | None = None
         self._accepted_at: float | None = None
         self._connected = False
         self._given_up = False
@@ -190,10 +192,9 @@ class Broker:
 
     def _greeting_due(self) -> float | None:
         """Return when the broker must have greeted us; None while that is no question."""
-        connection = self._connection
-        if connection is None or self._accepted_at is not None or connection.opened_at is None:
+        if self._connection is None or self._accepted_at is not None or self._dialled_at is None:
             return None
-        return connection.opened_at + GREETING_SECONDS
+        return self._dialled_at + GREETING_SECONDS
 
     def _act(self, now: float) -> None:
         """Do what is due."""
@@ -240,7 +241,7 @@ class Broker:
     # What the broker and the network do.
 
     def _connect(self) -> None:
-        self._next_attempt = self._accepted_at = self._question = None
+        self._next_attempt = self._dialled_at = self._accepted_at = self._question = None
         self._given_up = False
         self._connection = Connection(
             self._settings, self._client_id, self._offline, self._post, old_mqtt=self._old_mqtt
@@ -259,6 +260,8 @@ class Broker:
             self._on_closed(event)
         elif self._connection is None or self._given_up:
             return
+        elif isinstance(event, Dialled):
+            self._dialled_at = time.monotonic()
         elif isinstance(event, Accepted):
             self._on_accepted(self._connection, event)
         elif isinstance(event, Answered):

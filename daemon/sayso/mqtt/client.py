@@ -15,7 +15,6 @@ import os
 import socket
 import struct
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any, Callable, Collection, Sequence, Union
 
@@ -44,6 +43,11 @@ RECEIVE_MAXIMUM = 16
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 """SO_LINGER on, 0 s: closing resets the connection and discards what has not been sent."""
+
+
+@dataclass(frozen=True)
+class Dialled:
+    """The network connection stands, and we have said who we are: the broker may take its time from now on."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Received:
     retained: bool
 
 
-Event = Union[Accepted, Closed, Answered, Confirmed, Subscribed, Received]
+Event = Union[Dialled, Accepted, Closed, Answered, Confirmed, Subscribed, Received]
 
 
 class _PahoClient(Client):
@@ -139,8 +143,6 @@ class Connection:
         self._over = False
         self._handle_lock = threading.Lock()
         self._handle: socket.socket | None = None
-        self.opened_at: float | None = None
-        """When the network connection stood and CONNECT was sent [monotonic]; None until then."""
         self._thread = threading.Thread(target=self._run, name="mqtt-network", daemon=True)
 
     def start(self) -> None:
@@ -288,7 +290,7 @@ class Connection:
         handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with self._handle_lock:
             self._handle = handle
-        self.opened_at = time.monotonic()
+        self._report(Dialled())
 
     def _on_connect(
         self, _client: Client, _data: Any, _flags: ConnectFlags, code: ReasonCode, extra: Properties | None
