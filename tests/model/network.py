@@ -18,6 +18,7 @@ from sayso_model.optimiser import Optimiser
 from sayso_model.places import BUNDLE
 from sayso_model.recovery import recovered
 from sayso_model.rounding import rounded_kernel
+from sayso_model.run import disagreement
 from sayso_model.scoring import collapsed
 
 from sayso.recognition.bundle import load_bundle
@@ -160,6 +161,22 @@ def gradients_that_are_no_numbers_move_nothing() -> None:
         assert float((old - new.detach()).abs().max()) <= 1e-4 * float(old.abs().max())  # weight decay
 
 
+def of_two_scenes_the_one_nearer_to_the_truth_teaches_the_other() -> None:
+    """Scene 0 learns nothing of scene 1, which learns of it; where both say the same, there is nothing to learn."""
+    torch.manual_seed(5)
+    logits = torch.randn(ROWS, 4, PHONES + 1)
+    logits[:, 3] = logits[:, 2]
+    log_probs = logits.log_softmax(2).requires_grad_()
+    found = disagreement(log_probs, torch.tensor([1.0, 2.0, 5.0, 5.0]))
+    found.backward()
+    gradient, probs = log_probs.grad, log_probs.detach().exp()
+    assert gradient is not None
+    assert not gradient[:, 0].any()
+    assert torch.equal(gradient[:, 1], -probs[:, 0])
+    away = probs[:, 0] * (log_probs.detach()[:, 0] - log_probs.detach()[:, 1])
+    assert abs(float(found.detach() - away.sum())) < 1e-5
+
+
 def a_rounded_kernel_keeps_its_steps_and_what_it_hears() -> None:
     """Of sound whose inputs go together, an output is less far away than where each weight is rounded by itself."""
     torch.manual_seed(3)
@@ -183,6 +200,7 @@ if __name__ == "__main__":
         a_network_that_computes_as_int8_learns_on_a_cpu,
         a_training_that_was_cut_short_goes_on_as_if_it_had_not_been,
         gradients_that_are_no_numbers_move_nothing,
+        of_two_scenes_the_one_nearer_to_the_truth_teaches_the_other,
         a_rounded_kernel_keeps_its_steps_and_what_it_hears,
     ):
         check()

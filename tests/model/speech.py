@@ -161,6 +161,25 @@ def what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard() -> None:
     assert right / known > 0.93, right / known
 
 
+def two_scenes_of_a_clip_hold_the_same_words_at_the_same_moments() -> None:
+    """On a CPU and on a GPU; the rest is each scene's own, its loudness for one."""
+    _corpus_of_one_tone()
+    settings, twice = LogMelSettings(mean=(-5.0,) * 40, scale=(4.0,) * 40), Emphasis(chances=UNDISTURBED, views=2)
+    random = np.random.default_rng(4)
+    stage = Stage(Corpus(CPU, 2, random), _power, CPU, random)
+    stage.see(replace(twice, longest=3.2))
+    batches, made = iter(Source(5, settings, replace(twice, masks=0.0))), stage(100.0)
+    for _ in range(3):
+        batch, scenes = next(batches), next(made)
+        power = np.exp(batch.frames.astype(np.float32).max(2))
+        for lengths, loud in ((batch.lengths, power), (scenes.lengths.numpy(), scenes.frames[:, :, 0].numpy())):
+            assert (lengths[::2] == lengths[1::2]).all()
+            heard = loud > 0.1 * loud.max(1, keepdims=True)
+            same = (heard[::2] == heard[1::2]).mean(1)[lengths[::2] > 0]
+            assert np.median(same) > 0.97, same
+        assert (scenes.frames[::2] != scenes.frames[1::2]).any()
+
+
 def a_phrase_begins_where_its_first_word_does() -> None:
     """Where one word follows another at once, the last phone of the one before comes out later than that."""
     random = np.random.default_rng(6)
@@ -252,6 +271,7 @@ if __name__ == "__main__":
         scenes_hold_what_was_said_where_it_is_said,
         whispers_encoder_hears_in_torch_what_its_file_says,
         what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
+        two_scenes_of_a_clip_hold_the_same_words_at_the_same_moments,
         a_phrase_begins_where_its_first_word_does,
         a_sentence_of_phrases_has_their_phones_and_what_a_teacher_makes_of_them,
         kokoro_says_the_phones_it_is_asked_for,

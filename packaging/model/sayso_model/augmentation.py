@@ -84,12 +84,16 @@ class Augmenter:
         scene = np.zeros(total, np.float32)
         scene[lead : lead + len(clip)] = clip[: total - lead]
         speech = level(clip) if len(clip) else 10.0 ** random.uniform(-3.0, -1.0)
+        words = scene
         if random.random() < chances.event:
+            words = scene.copy()
             self._happening(scene, speech, lead, lead + len(clip))
         if len(clip) and self._rooms and random.random() < chances.room:
             room = self._rooms[random.integers(len(self._rooms))]
             wet = signal.oaconvolve(scene, room)[:total].astype(np.float32)
-            scene = wet * np.float32(speech / level(wet))
+            # The words are to be as loud as before, whatever happens beside them.
+            heard = wet if words is scene else signal.oaconvolve(words, room)[:total].astype(np.float32)
+            scene = wet * np.float32(speech / level(heard))
         if random.random() < chances.noise:
             noise = self.noise(total)
             decibels = random.uniform(chances.quietest_db, chances.loudest_db)

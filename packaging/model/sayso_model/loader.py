@@ -95,6 +95,8 @@ class Emphasis:
     chances: Chances = field(default_factory=Chances)
     masks: float = 0.5
     """Share of clips in which parts of the features are blanked."""
+    views: int = 1
+    """Scenes that a batch has of each clip, one behind another: the same words at the same moments, nothing else."""
 
 
 def labelled(shard: str, clips: list[shards.Clip], speller: Speller) -> tuple[list[shards.Clip], list[tuple[int, ...]]]:
@@ -175,7 +177,7 @@ class Source:
             if len(said.sound) > length * RATE:
                 continue
             waiting[length].append(said)
-            if len(waiting[length]) >= int(BATCH_SECONDS / (length + TAIL)):
+            if len(waiting[length]) >= int(BATCH_SECONDS / (length + TAIL) / self._emphasis.views):
                 yield self._batch(length, waiting.pop(length))
 
     def _pause(self) -> float:
@@ -208,35 +210,38 @@ class Source:
         return said
 
     def _batch(self, length: float, items: list[Said]) -> Batch:
-        random = self._random
-        total, tail = round(length * RATE), round(TAIL * RATE)
-        frames, taught = [], []
+        total, tail, views = round(length * RATE), round(TAIL * RATE), self._emphasis.views
+        frames, taught, phones = [], [], []
         for item in items:
-            said = item
-            if random.random() < BROKEN_IN and not said.tight:
-                said, lead = said.cut(int(random.uniform(0, min(0.15 * RATE, len(said.sound) / 8)))), 0
-            else:
-                free = total - len(said.sound)
-                lead = min(free, int(self._pause() * RATE))
-                if random.random() < 0.3:
-                    lead = int(random.uniform(lead, free))
-            extractor = (
-                self._features[random.integers(len(WARPS))]
-                if random.random() < 0.6
-                else self._features[len(WARPS) // 2]
-            )
-            extractor.reset()
-            heard = extractor.feed(self._augment.scene(said.sound, lead, total, tail))
-            frames.append(masked(heard, random, self._emphasis.masks))
-            taught.append(_taught(said, lead, len(heard) // 4))
+            said, lead = self._placed(item, total)
+            for _ in range(views):
+                frames.append(self._heard(said, lead, total, tail))
+                taught.append(_taught(said, lead, len(frames[-1]) // 4))
+                phones.append(said.phones)
         shortest = min(map(len, frames)) // 4 * 4
         return Batch(
             np.stack([one[:shortest] for one in frames]).astype(np.float16),
-            np.array([phone for said in items for phone in said.phones], np.int64),
-            np.array([len(said.phones) for said in items], np.int64),
-            sum(len(said.sound) for said in items) / RATE,
+            np.array([phone for its in phones for phone in its], np.int64),
+            np.array([len(its) for its in phones], np.int64),
+            sum(len(said.sound) for said in items) * views / RATE,
             np.stack([one[: shortest // 4] for one in taught]),
         )
+
+    def _placed(self, said: Said, total: int) -> tuple[Said, int]:
+        """Given what is said in a scene of so many samples, return what of it is heard, and at which it begins."""
+        random = self._random
+        if random.random() < BROKEN_IN and not said.tight:
+            return said.cut(int(random.uniform(0, min(0.15 * RATE, len(said.sound) / 8)))), 0
+        free = total - len(said.sound)
+        lead = min(free, int(self._pause() * RATE))
+        return said, int(random.uniform(lead, free)) if random.random() < 0.3 else lead
+
+    def _heard(self, said: Said, lead: int, total: int, tail: int) -> npt.NDArray[np.float32]:
+        """Return the features of a scene in which it is said."""
+        random, middle = self._random, len(WARPS) // 2
+        extractor = self._features[random.integers(len(WARPS)) if random.random() < 0.6 else middle]
+        extractor.reset()
+        return masked(extractor.feed(self._augment.scene(said.sound, lead, total, tail)), random, self._emphasis.masks)
 
 
 def _taught(said: Said, lead: int, count: int) -> npt.NDArray[np.float16]:

@@ -79,16 +79,26 @@ def objective_of(share: float, device: torch.device) -> Objective:
     return Objective(share, bigram, Recorded(bigram) if device.type == "cuda" else None)
 
 
-def loss_of(logits: Tensor, lesson: Lesson, objective: Objective | None) -> Tensor:
-    """Given a batch and the logits [clips, rows, outputs] of it, return the loss per phone."""
-    log_probs = logits.float().log_softmax(2).transpose(0, 1)
-    rows = torch.full((logits.shape[0],), log_probs.shape[0], dtype=torch.long)
+def losses_of(log_probs: Tensor, lesson: Lesson, objective: Objective | None) -> Tensor:
+    """Given a batch and log-posteriors [rows, clips, outputs] of it, return the loss of each clip, [clips]."""
+    rows = torch.full((log_probs.shape[1],), log_probs.shape[0], dtype=torch.long)
     losses = functional.ctc_loss(log_probs, lesson.labels, rows, lesson.lengths, reduction="none", zero_infinity=True)
     if objective is not None:
         possible = losses.detach() > 0  # CTC gives zero to a clip too short for its phones
         every = denominator(log_probs, objective.bigram, objective.recorded)
         losses = losses + objective.share * possible * every
-    return losses.sum() / max(1, int(lesson.lengths.sum()))
+    return losses
+
+
+def disagreement(log_probs: Tensor, losses: Tensor) -> Tensor:
+    """Given log-posteriors [rows, clips, outputs] of scenes, two of each clip, and their losses, [clips], return what
+    the one that is further from the truth would have to learn from the other: Kullback and Leibler's divergence, summed
+    over rows and clips. (Of CTC, with both learning: Yao et al. 2024, "CR-CTC".)"""
+    one, other = log_probs[:, ::2], log_probs[:, 1::2]
+    nearer = (losses[::2] < losses[1::2])[None, :, None]
+    knows = torch.where(nearer, one, other).detach()
+    learns = torch.where(nearer, other, one)
+    return (knows.exp() * (knows - learns)).sum()
 
 
 def apart(told: Tensor, taught: Tensor) -> Tensor:
@@ -112,8 +122,11 @@ class Run:
         objective: Objective | None,
         quantised: bool = False,
         taught: float = 0.0,
+        agree: float = 0.0,
     ) -> None:
-        self.folder, self.device, self.peak, self.objective, self.taught = folder, device, peak, objective, taught
+        """`taught` and `agree` weigh what a teacher says, and what the other scene of the same words does."""
+        self.folder, self.device, self.peak, self.objective = folder, device, peak, objective
+        self.taught, self.agree = taught, agree
         folder.mkdir(parents=True, exist_ok=True)
         self.features = feature_settings()
         self.step, self.hours, self.progress = 0, 0.0, 0.0
@@ -185,12 +198,17 @@ class Run:
             heard = self.network.body(lesson.frames)[:, late:]
             logits = self.network.head(heard)
             told = self.told(heard) if self.taught else None
-        loss = loss_of(logits, lesson, self.objective)
-        whole, away = loss, torch.zeros_like(loss)
+        log_probs = logits.float().log_softmax(2).transpose(0, 1)
+        losses, phones = losses_of(log_probs, lesson, self.objective), max(1, int(lesson.lengths.sum()))
+        loss = losses.detach().sum() / phones
+        whole, away = losses.sum() / phones, torch.zeros_like(loss)
+        if self.agree:
+            away = disagreement(log_probs, losses.detach()) / phones
+            whole = whole + self.agree * away
         if told is not None and lesson.taught is not None:
             away = apart(told.float(), lesson.taught[:, : told.shape[1]])
             # The teacher counts less and less: in the end what was said counts alone.
-            whole = loss + self.taught * max(0.0, 1.0 - progress / TAUGHT_UNTIL) * away
+            whole = whole + self.taught * max(0.0, 1.0 - progress / TAUGHT_UNTIL) * away
         self.optimiser.forget_gradients()
         whole.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -199,7 +217,7 @@ class Run:
         self.average.update(self.network, lesson.hours * 3600)
         self.step += 1
         self.hours += lesson.hours
-        return torch.stack((loss.detach(), away.detach()))
+        return torch.stack((loss, away.detach()))
 
     def score(self) -> dict[str, float]:
         """Return the averaged network's phone error rates: of its best outputs, and of the best phones in a bigram."""

@@ -84,6 +84,9 @@ def main() -> None:
     parser.add_argument(
         "--taught", type=float, default=0.0, metavar="WEIGHT", help="of what a teacher makes of it (corpus teach)"
     )
+    parser.add_argument(
+        "--agree", type=float, default=0.0, metavar="WEIGHT", help="of what the clearer of two scenes of a clip says"
+    )
     parser.add_argument("--masks", type=float, default=Emphasis.masks, help="share of clips with parts blanked")
     parser.add_argument(
         "--emphasis",
@@ -121,14 +124,17 @@ def main() -> None:
         shape = replace(shape, delays=delays(options.look_ahead))
     elif grown_from:
         shape = replace(shape, delays=torch.load(grown_from, weights_only=False)["settings"]["delays"])
-    run = Run(RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised, options.taught)
+    run = Run(
+        RUNS / options.run, shape, options.peak, device, grown_from, objective, options.quantised, options.taught,
+        options.agree,
+    )  # fmt: skip
     _follow(run, options)
 
 
 def _phase(run: Run, usual: Emphasis) -> Emphasis:
     """Given where a run stands and what the options ask for, return what it shall see."""
     if run.easy and run.step < EASY_STEPS:
-        return EASY
+        return replace(EASY, views=usual.views)
     return replace(usual, chances=EASED) if run.progress > LATE else usual
 
 
@@ -149,7 +155,7 @@ def _follow(run: Run, options: argparse.Namespace) -> None:
         flush=True,
     )
     end = options.until
-    usual = Emphasis(tuple(options.emphasis), masks=options.masks)
+    usual = Emphasis(tuple(options.emphasis), masks=options.masks, views=2 if options.agree else 1)
     phase = _phase(run, usual)
     lessons = _lessons(run, options, phase)
     run.train(lessons.next(), run.progress)  # the first batch takes long to come; speed is measured from here

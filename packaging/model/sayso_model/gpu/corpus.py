@@ -119,7 +119,7 @@ class Corpus:
 
     def see(self, emphasis: Emphasis) -> None:
         """From now on, draw what a phase of the training shall see."""
-        self._longest = emphasis.longest
+        self._longest, self._views = emphasis.longest, emphasis.views
         factors = np.ones(len(self.clips))
         for begin, factor in emphasis.weights:
             factors[[clip.shard.startswith(begin) for clip in self.clips]] *= factor
@@ -151,10 +151,11 @@ class Corpus:
             self._draw(4096)
             ready = []
             for scene in SECONDS:
-                count, held = int(seconds / (scene + tail)), self._waiting[scene]
+                count, held = int(seconds / (scene + tail) / self._views), self._waiting[scene]
                 columns = [np.concatenate(column) for column in zip(*held)]
                 while len(columns[0]) >= count:
-                    ready.append(Draw(*(column[:count] for column in columns), round(scene * RATE)))
+                    its = (np.repeat(column[:count], self._views) for column in columns)
+                    ready.append(Draw(*its, round(scene * RATE)))
                     columns = [column[count:] for column in columns]
                 self._waiting[scene] = [tuple(columns)]
             self._random.shuffle(ready)  # type: ignore[arg-type]

@@ -123,8 +123,8 @@ class Stage:
         dry = self.corpus.samples[place].float() * inside / 32768.0
         silent = self._on(draw.length == 0, torch.bool)
         speech = torch.where(silent, self._on(10.0 ** random.uniform(-3.0, -1.0, count)), level(dry))
-        self._happenings(dry, speech, draw)
-        scene = self._in_rooms(dry, speech, np.flatnonzero(random.random(count) < self.chances.room))
+        beside = self._happenings(dry, speech, draw)
+        scene = self._in_rooms(dry, beside, speech, np.flatnonzero(random.random(count) < self.chances.room))
         noise = self._noises(count, total) * speech
         finished = self._finished(self._defects(scene + noise), speech, draw.total)
         warp = np.where(random.random(count) < 0.6, random.integers(len(WARPS), size=count), len(WARPS) // 2)
@@ -190,23 +190,28 @@ class Stage:
             mix += voice / level(voice) * self._on(people > number)
         return mix
 
-    def _in_rooms(self, dry: Tensor, speech: Tensor, which: npt.NDArray[np.intp]) -> Tensor:
-        """Given scenes and which are in rooms, return them there, as loud as before."""
+    def _in_rooms(self, words: Tensor, beside: Tensor, speech: Tensor, which: npt.NDArray[np.intp]) -> Tensor:
+        """Given words, what happens beside them, and which scenes are in rooms, return both there, the words as loud as
+        before."""
+        dry = words + beside
         if not len(which):
             return dry
         rows = torch.from_numpy(which).to(self._device)
         size = next_fast_len(dry.shape[1] + rooms.LONGEST, real=True)
         room = self._rooms[torch.from_numpy(self._random.integers(len(self._rooms), size=len(which))).to(self._device)]
-        wet = torch.fft.irfft(torch.fft.rfft(dry[rows], size) * torch.fft.rfft(room, size), size)[:, : dry.shape[1]]
+        rings = torch.fft.rfft(room, size)
+        wet, heard = (
+            torch.fft.irfft(torch.fft.rfft(its[rows], size) * rings, size)[:, : dry.shape[1]] for its in (dry, words)
+        )
         scene = dry.clone()
-        scene[rows] = wet * (speech[rows] / level(wet))
+        scene[rows] = wet * (speech[rows] / level(heard))
         return scene
 
-    def _happenings(self, scene: Tensor, speech: Tensor, draw: Draw) -> None:
-        """Given scenes, add a short sound before the first or after the last word of some."""
-        random, which = self._random, self._some(self.chances.event, len(draw.clip))
+    def _happenings(self, words: Tensor, speech: Tensor, draw: Draw) -> Tensor:
+        """Given words, return a short sound before the first or after the last of some, else nothing, as long."""
+        random, which, scene = self._random, self._some(self.chances.event, len(draw.clip)), torch.zeros_like(words)
         if not len(which):
-            return
+            return scene
         count = len(which)
         length = (RATE * random.uniform(0.04, 0.7, count)).astype(np.int64)
         kind = random.random(count)
@@ -229,6 +234,7 @@ class Stage:
         at = self._on(place, torch.long) + time
         event = event * ((at < self._on(end, torch.long)) & (at < scene.shape[1]) & (left > 0))
         scene[rows] = scene[rows].scatter_add(1, at.clamp(max=scene.shape[1] - 1), event)
+        return scene
 
     def _defects(self, scene: Tensor) -> Tensor:
         """Given scenes, return them through a worse microphone now and then."""
