@@ -38,6 +38,7 @@ def make_broker(
         offline=contract.status(False),
         subscriptions=[*heard, *discovery.subscriptions, *conversation.subscriptions],
         recall=discovery.recall,
+        optional=discovery.optional,
         on_message=on_message,
         on_status=on_status,
         on_dropped=on_dropped,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
+import pytest
 from private_broker import PrivateBroker
 from running_daemon import PATIENCE, House, Listener, is_listening, until
 
@@ -201,6 +203,33 @@ def test_what_the_rules_of_the_broker_deny_is_shown(start: Callable[..., House])
         error = until(lambda: (listener.last("state") or {}).get("last_error"), "an error")
         assert error.startswith("sayso/home/health: Sayso may not publish it")
         until(lambda: is_listening(listener), "listening all the same")
+        listener.close()
+
+
+HIDDEN = {
+    "defaultACLAccess": {"publishClientSend": True, "publishClientReceive": True, "subscribe": True},
+    "anonymousGroup": "anybody",
+    "groups": [{"groupname": "anybody", "roles": [{"rolename": "guest"}]}],
+    "roles": [{"rolename": "guest", "acls": [{"acltype": "subscribePattern", "topic": "homeassistant/#"}]}],
+}
+"""Rules of mosquitto's plugin: nobody may subscribe to Home Assistant's topics. An acl_file has no such rules."""
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_rules_that_hide_home_assistant_matter_only_where_it_is_wanted(
+    start: Callable[..., House], wanted: bool
+) -> None:
+    [plugin] = Path("/usr/lib").glob("*/mosquitto_dynamic_security.so")
+    private = PrivateBroker(options=f"plugin {plugin}\nplugin_opt_config_file {{folder}}/rules.json")
+    (private.folder / "rules.json").write_text(json.dumps(HIDDEN))
+    with private as broker:
+        start(broker.port, more=f"[home_assistant]\ndiscovery = {str(wanted).lower()}\n")
+        listener = Listener(broker.port)
+        until(lambda: is_listening(listener), "listening")
+        listener.ask("set/listen", "1")  # heard only after the subscriptions are answered
+        until(lambda: listener.last("state").get("answer"), "an answer")
+        error = listener.last("state")["last_error"]
+        assert ("homeassistant/" in error and "may not subscribe" in error) if wanted else error == ""
         listener.close()
 
 

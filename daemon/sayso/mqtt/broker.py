@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import Callable, Sequence
+from typing import Callable, Collection, Sequence
 
 from sayso.mqtt import refusal
 from sayso.mqtt.client import (
@@ -91,13 +91,14 @@ class Broker:
         offline: Message,
         subscriptions: Sequence[str] = (),
         recall: Sequence[str] = (),
+        optional: Collection[str] = (),
         on_message: Callable[[str, bytes, bool], None],
         on_status: Callable[[BrokerStatus], None],
         on_dropped: Callable[[Dropped], None],
     ) -> None:
         """Given who we are, what to say on arriving and when lost, what to hear (of `recall` also what the broker
-        has kept from before), and whom to tell: each message (topic, payload, retained), the status when it
-        changes, events that nobody will hear.
+        has kept from before), of which topics it may deny us (`optional`), and whom to tell: each message (topic,
+        payload, retained), the status when it changes, events that nobody will hear.
         """
         self._settings = settings
         self._client_id = client_id
@@ -105,6 +106,7 @@ class Broker:
         self._offline = offline
         self._subscriptions = (*subscriptions, *recall, online.topic)
         self._recall = frozenset(recall)
+        self._optional = frozenset(optional)
         self._on_message = on_message
         self._on_status = on_status
         self._on_dropped = on_dropped
@@ -344,7 +346,7 @@ class Broker:
 
     def _on_subscribed(self, event: Subscribed) -> None:
         for topic, code, name in zip(event.topics, event.codes, event.names):
-            if code >= refusal.REFUSED:
+            if code >= refusal.REFUSED and topic not in self._optional:
                 self._refused[topic] = refusal.not_allowed("subscribe to", topic, code, name)
         self._tell()
 

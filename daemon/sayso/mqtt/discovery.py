@@ -33,6 +33,11 @@ class Discovery:
         """Return the topics to be heard of which the broker's memory is wanted, too."""
         return (self._device.topic,)
 
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Return those of them that a broker may keep from us: switched off, most have nothing there to take back."""
+        return () if self._device.settings.discovery else self.recall
+
     def begin(self) -> Messages:
         """Return what is said at the start. Switched off, nothing is, until an earlier entry shows."""
         return self._introduce() if self._device.settings.discovery else ()
