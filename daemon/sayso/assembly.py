@@ -42,9 +42,9 @@ from sayso.recognition.bundle import Bundle, open_bundle
 from sayso.recognition.decode import DecoderSettings
 from sayso.recognition.endpoint import EndpointSettings
 from sayso.recognition.handover import HandOver
+from sayso.recognition.mozilla import Transcriber
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
-from sayso.recognition.scorer import Transcriber
 from sayso.recognition.tflite import TfliteNetwork, streaming
 from sayso.records import Command
 from sayso.remembered import LastGood, Mute, state_folder
@@ -91,7 +91,7 @@ def make_transcriber(config: Config, bundle: Bundle) -> Optional[Transcriber]:
     """
     if not config.scorer.path:
         return None
-    from sayso.scorers import open_transcriber  # here: hardly anybody has one
+    from sayso.scorer_package import open_transcriber  # here: hardly anybody has one
 
     settings = BeamSettings(**config.scorer.model_dump(exclude={"path"}))
     return open_transcriber(bundle, Path(config.scorer.path), settings)

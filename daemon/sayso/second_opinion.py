@@ -10,8 +10,8 @@ from typing import List
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.written import read_written, written_forms
 from sayso.recognition.interpret import read_tags
+from sayso.recognition.mozilla import Transcriber
 from sayso.recognition.opinion import Opinion, Sense
-from sayso.recognition.scorer import Transcriber
 
 
 def make_opinion(transcriber: Transcriber, grammar: Grammar) -> Opinion:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from sayso.cli.main import sayso
 from sayso.errors import ModelError
-from sayso.scorers import find_tool, read_ngrams
+from sayso.scorer_package import find_tool, read_ngrams
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEECH = ROOT / "tests" / "data" / "speech"

@@ -21,7 +21,7 @@ OWNERS = {
     # One library in two wheels: it builds graphs in one place and searches them in another.
     "kaldifst": {"grammar/graph.py", "recognition/decode.py"},
     "kaldi_decoder": {"recognition/decode.py"},
-    "ds_ctcdecoder": {"recognition/scorer.py"},
+    "ds_ctcdecoder": {"recognition/mozilla.py"},
     "webrtcvad": {"audio/vad.py"},
     "paho": {"mqtt/client.py", "mqtt/broker.py", "mqtt/refusal.py"},
 }

@@ -18,7 +18,7 @@ from sayso.assembly import load_grammar, load_model, make_recognizer
 from sayso.cli.recognize import hear, progress, sound_files
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.errors import AudioError
-from sayso.scoring import FEW, Row, Trial, interval, make_trial, recommend, tabulate
+from sayso.judging import FEW, Row, Trial, interval, make_trial, recommend, tabulate
 
 THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 """Thresholds of the table: 0.05 to 0.95."""

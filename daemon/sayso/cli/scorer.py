@@ -10,7 +10,7 @@ import click
 
 from sayso.cli.settings import commands_option, overrides, settings
 from sayso.errors import ModelError
-from sayso.scorers import ALPHA, BETA, find_tool, open_transcriber, transcribe, write_scorer
+from sayso.scorer_package import ALPHA, BETA, find_tool, open_transcriber, transcribe, write_scorer
 
 ENGLISH = (" ", *"abcdefghijklmnopqrstuvwxyz", "'")
 """The alphabet of DeepSpeech's English models."""

@@ -11,7 +11,7 @@ from typing import Any, Callable, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from sayso.recognition.scorer import Transcriber
+from sayso.recognition.mozilla import Transcriber
 from sayso.records import Alternative, Command, Outcome, Posteriors, Rejection
 
 Sense = Tuple[str, Mapping[str, Any]]

@@ -29,7 +29,7 @@ from sayso.recognition.beam import BeamSettings, Transcript, best_texts
 
 _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from sayso.recognition.scorer import serve; serve(json.loads(sys.argv[2]))"
+    "from sayso.recognition.mozilla import serve; serve(json.loads(sys.argv[2]))"
 )
 """Finds what this process finds, wherever it is installed."""
 

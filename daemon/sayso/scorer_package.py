@@ -25,7 +25,7 @@ from sayso.recognition.acoustic import AcousticStream
 from sayso.recognition.beam import BeamSearch, BeamSettings, Transcript
 from sayso.recognition.bundle import Bundle
 from sayso.recognition.context import feature_stream
-from sayso.recognition.scorer import MozillaDecoder, Transcriber, has_ds_ctcdecoder
+from sayso.recognition.mozilla import MozillaDecoder, Transcriber, has_ds_ctcdecoder
 from sayso.recognition.tflite import TfliteNetwork, streaming
 
 ALPHA, BETA = 0.931289039105002, 1.1834137581510284

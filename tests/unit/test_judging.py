@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_grammars import acceptor, contents, graph
 
+from sayso.judging import Trial, interval, make_trial, recommend, tabulate
 from sayso.records import Command, Heard, Rejection, Wake
-from sayso.scoring import Trial, interval, make_trial, recommend, tabulate
 
 GRAPH = graph(acceptor(contents(["set ten", "let {what}"], lists={"what": {"values": ["two", "ten", "net"]}})))
 
