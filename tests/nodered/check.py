@@ -50,10 +50,10 @@ def node_red(program: str, folder: Path, port: int) -> Iterator[Path]:
             process.wait(20)
 
 
-def say(listener: Listener, intent: str, name: str, age: float = 0.0) -> None:
+def say(listener: Listener, intent: str, name: str, age: float = 0.0, *, repeated: bool = False) -> None:
     """Publish what the daemon would, `age` seconds ago."""
     now = time.time() - age
-    command = Command(f"{intent} {name}", intent, {"name": name}, {}, 0.9, 0, 1, 2)
+    command = Command(f"{intent} {name}", intent, {"name": name}, {}, 0.9, 0, 1, 2, repeated=repeated)
     message = Contract("home", "1a2b3c4d").outcome(command, Stamp(uuid.uuid4().hex, now, now))
     listener.publish(message.topic, message.payload.decode())
 
@@ -70,12 +70,13 @@ def main(program: str) -> None:
         (daemon := Path(temporary) / "daemon").mkdir()
         with node_red(program, flows, broker.port) as log:
             until(lambda: "Connected to broker" in log.read_text(errors="replace"), "Node-RED to connect")
-            print("a command of a minute ago is left alone, a fresh one is not")
+            print("a command of a minute ago and one said again are left alone, a fresh one is not")
             until(lambda: say(listener, "HassTurnOff", "probe") or listener.last("home/probe/set"), "the flow at work")
             say(listener, "HassTurnOn", "late light", age=60.0)
+            say(listener, "HassTurnOn", "same light", repeated=True)
             say(listener, "HassTurnOn", "bed light")
             assert until(lambda: listener.last(LAMP), "the lamp's topic")["state"] == "ON"
-            assert listener.last("home/late_light/set") is None
+            assert listener.last("home/late_light/set") is listener.last("home/same_light/set") is None
 
             print("the daemon, spoken to")
             house = House(daemon, microphone, broker.port)

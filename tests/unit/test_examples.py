@@ -66,14 +66,14 @@ def test_the_nodes_of_the_flow_are_wired_to_each_other() -> None:
         assert node.get("broker", "sayso-broker") in known or node["type"] == "mqtt-broker"
 
 
-def command(intent: str, name: str, age: float = 0.0) -> tuple[str, bytes]:
+def command(intent: str, name: str, age: float = 0.0, *, repeated: bool = False) -> tuple[str, bytes]:
     now = time.time() - age
-    said = Command(f"{intent} {name}", intent, {"name": name}, {}, 0.9, 0, 1, 2)
+    said = Command(f"{intent} {name}", intent, {"name": name}, {}, 0.9, 0, 1, 2, repeated=repeated)
     message = CONTRACT.outcome(said, Stamp(uuid.uuid4().hex, now, now))
     return message.topic, message.payload
 
 
-def test_the_script_acts_on_what_is_fresh_and_runs_nothing_of_what_was_said(broker: PrivateBroker) -> None:
+def test_the_script_acts_on_what_is_fresh_and_new_and_runs_nothing_of_what_was_said(broker: PrivateBroker) -> None:
     script = [str(EXAMPLES / "on-command.sh"), "home", "127.0.0.1", str(broker.port)]
     with (
         Listener(broker.port, "nothing") as listener,
@@ -84,6 +84,7 @@ def test_the_script_acts_on_what_is_fresh_and_runs_nothing_of_what_was_said(brok
             output = running.stdout
             until(lambda: listener.publish(*command("Probe", "")) or select.select([output], [], [], 0.2)[0], "a line")
             listener.publish(*command("HassTurnOn", "late", age=60.0))
+            listener.publish(*command("HassTurnOn", "twice", repeated=True))
             listener.publish(*command("HassTurnOff", "$(touch /tmp/sayso-was-here) `id` kitchen"))
             listener.publish(*command("HassTurnOn", "kitchen light"))
             lines = list(iter(output.readline, "on: kitchen light\n"))
