@@ -42,6 +42,8 @@ WEIGHTS = {
 }  # fmt: skip
 """How often a clip of each kind of shard is drawn, relative to another; the longest prefix counts."""
 
+NO_NOISE = ("noise-rir", "noise-speech-commands-silence")
+"""Shards that aren't noise, and seconds cut out of the recordings that are there whole (sc-background-noise)."""
 SPEECH = ("train-", "synthetic-")
 """How the names of the shards begin that are drawn from."""
 NOISE_ONLY = 0.06
@@ -114,7 +116,7 @@ def usable(clip: shards.Clip) -> bool:
 
 def noises() -> list[shards.Clip]:
     """Return the recorded noises, those of at least half a second."""
-    names = [name for name in shards.names(SHARDS, "noise-") if "rir" not in name]
+    names = [name for name in shards.names(SHARDS, "noise-") if not name.startswith(NO_NOISE)]
     return [clip for name in names for clip in shards.read(SHARDS, name) if clip.length > RATE // 2]
 
 
