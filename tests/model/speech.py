@@ -20,11 +20,14 @@ from sayso_model.gpu.corpus import Corpus, faster
 from sayso_model.gpu.features import LogMels, Mfccs
 from sayso_model.gpu.scenes import Stage
 from sayso_model.gpu.taught import Taught
-from sayso_model.loader import LATENESS, ROW, TAUGHT, WARPS, Emphasis, Source
+from sayso_model.loader import LATENESS, ROW, TAIL, TAUGHT, WARPS, Emphasis, Said, Source, taught_of
 from sayso_model.parcel import places
 from sayso_model.phones import INDEX
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
+from sayso_model.recovery import recovered, take_features
+from sayso_model.retention import retain
 from sayso_model.rooms import LONGEST, response
+from sayso_model.run import apart
 from sayso_model.scoring import collapsed, distance
 from sayso_model.splicing import SHORTER, splice
 from sayso_model.weights import posteriors
@@ -32,6 +35,7 @@ from sayso_model.whisper import Encoder, model, weights
 
 from sayso.assembly import load_model
 from sayso.config import read_config
+from sayso.recognition.bundle import load_bundle
 from sayso.recognition.features import LogMel, LogMelSettings, Mfcc, MfccSettings
 
 UNDISTURBED = Chances(noise=0.0, room=0.0, band=0.0, codec=0.0, clip=0.0, event=0.0)
@@ -180,6 +184,39 @@ def two_scenes_of_a_clip_hold_the_same_words_at_the_same_moments() -> None:
         assert (scenes.frames[::2] != scenes.frames[1::2]).any()
 
 
+def a_network_agrees_with_what_is_retained_of_it_where_all_is_clean() -> None:
+    """Of recordings, wherever in a scene they begin; not of other moments."""
+    take_features(BUNDLE)
+    speech = REPOSITORY / "tests" / "data" / "speech"
+    sounds = [soundfile.read(file, dtype="int16")[0] for file in sorted(speech.glob("*.opus"))[:24]]
+    shards.write(SHARDS, "train-an4", [(sound, "x", "one", str(n), "a") for n, sound in enumerate(sounds)])
+    network = recovered(BUNDLE, [load_bundle(BUNDLE).golden.features])
+    run = SHARDS / "run.pt"
+    torch.save({"settings": network.settings.as_dict(), "average": network.state_dict()}, run)
+    retain(run)
+    told = torch.nn.Linear(network.settings.width, TAUGHT)
+    told.load_state_dict(torch.load(run, weights_only=False)["told"])
+    courses, stream = rows.Courses("train-an4", "taught", TAUGHT), LogMel(load_bundle(BUNDLE).features)
+    same, later = [], []
+    for clip, sound in zip(shards.read(SHARDS, "train-an4"), sounds):
+        lead = 5000
+        stream.reset()
+        frames = stream.feed(
+            np.concatenate((np.zeros(lead, np.int16), sound, np.zeros(round(TAIL * 16_000), np.int16)))
+        )
+        with torch.no_grad():
+            found = told(network.body(torch.from_numpy(frames[None, : len(frames) // 4 * 4])))
+        found = found[:, network.settings.look_ahead :]
+        taught = torch.from_numpy(taught_of(Said(sound / 32768.0, (), courses(clip)), lead, found.shape[1]))[
+            None
+        ].float()
+        same.append(float(apart(found, taught).detach()))
+        later.append(float(apart(found[:, 2:], taught[:, :-2]).detach()))
+    assert np.mean(same) < 0.2 < 1.0 < np.mean(later), (np.mean(same), np.mean(later))
+    for file in (*SHARDS.glob("train-an4.*"), run):
+        file.unlink()
+
+
 def a_phrase_begins_where_its_first_word_does() -> None:
     """Where one word follows another at once, the last phone of the one before comes out later than that."""
     random = np.random.default_rng(6)
@@ -272,6 +309,7 @@ if __name__ == "__main__":
         whispers_encoder_hears_in_torch_what_its_file_says,
         what_a_teacher_makes_of_a_clip_lies_where_the_clip_is_heard,
         two_scenes_of_a_clip_hold_the_same_words_at_the_same_moments,
+        a_network_agrees_with_what_is_retained_of_it_where_all_is_clean,
         a_phrase_begins_where_its_first_word_does,
         a_sentence_of_phrases_has_their_phones_and_what_a_teacher_makes_of_them,
         kokoro_says_the_phones_it_is_asked_for,

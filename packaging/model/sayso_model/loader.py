@@ -218,7 +218,7 @@ class Source:
             said, lead = self._placed(item, total)
             for _ in range(views):
                 frames.append(self._heard(said, lead, total, tail))
-                taught.append(_taught(said, lead, len(frames[-1]) // 4))
+                taught.append(taught_of(said, lead, len(frames[-1]) // 4))
                 phones.append(said.phones)
         shortest = min(map(len, frames)) // 4 * 4
         return Batch(
@@ -246,7 +246,7 @@ class Source:
         return masked(extractor.feed(self._augment.scene(said.sound, lead, total, tail)), random, self._emphasis.masks)
 
 
-def _taught(said: Said, lead: int, count: int) -> npt.NDArray[np.float16]:
+def taught_of(said: Said, lead: int, count: int) -> npt.NDArray[np.float16]:
     """Given what is said and from which sample of the scene on, return what a teacher makes of it, row by row, [count,
     TAUGHT]; no number beside the words, and where there is no teacher."""
     places = ROW * (np.arange(count) - LATENESS) + CENTRE - lead
