@@ -48,7 +48,7 @@ def phone_bigram() -> PhoneBigram:
     counts = np.zeros((size, size))  # row 0: the first of a clip; column 0: nothing follows
     for name in shards.names(SHARDS):
         file = SHARDS / f"{name}.phones"
-        if file.exists() and not name.startswith("dev-"):
+        if file.exists() and not name.startswith("dev-") and not shards.are_spliced(name):  # nobody said those
             for line in file.read_text().splitlines():
                 said = [0, *(INDEX[phone] for phone in line.split("\t")[1].split()), 0]
                 np.add.at(counts, (said[:-1], said[1:]), 1)
