@@ -105,6 +105,8 @@ def main() -> None:
     run = RUNS / options.run / "last.pt"
     if not run.exists():
         parser.error(f"there is no run {options.run!r} in {RUNS}")
+    if any(SHARDS.glob("*.taught")):
+        parser.error(f"a teacher has heard the recordings already; delete {SHARDS}/*.taught first")
     torch.set_num_threads(1)
     retain(run)
 

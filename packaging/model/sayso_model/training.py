@@ -82,7 +82,11 @@ def main() -> None:
         "--look-ahead", type=int, metavar="ROWS", help="of the network, instead of that of the one it grows from"
     )
     parser.add_argument(
-        "--taught", type=float, default=0.0, metavar="WEIGHT", help="of what a teacher makes of it (corpus teach)"
+        "--taught",
+        type=float,
+        default=0.0,
+        metavar="WEIGHT",
+        help="of what a teacher makes of it (corpus teach, retain)",
     )
     parser.add_argument(
         "--agree", type=float, default=0.0, metavar="WEIGHT", help="of what the clearer of two scenes of a clip says"
@@ -110,7 +114,7 @@ def main() -> None:
     if options.grow and not (RUNS / options.grow / "last.pt").exists():
         parser.error(f"--grow: there is no run {options.grow!r} in {RUNS}")
     if options.taught and not any(SHARDS.glob("*.taught")):
-        parser.error("--taught: no teacher has heard the recordings yet; run `corpus teach`")
+        parser.error("--taught: no teacher has heard the recordings yet; run `corpus teach` or `corpus retain RUN`")
     torch.manual_seed(options.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
