@@ -199,17 +199,14 @@ def a_network_agrees_with_what_is_retained_of_it_where_all_is_clean() -> None:
     courses, stream = rows.Courses("train-an4", "taught", TAUGHT), LogMel(load_bundle(BUNDLE).features)
     same, later = [], []
     for clip, sound in zip(shards.read(SHARDS, "train-an4"), sounds):
-        lead = 5000
+        lead, after = 5000, round(TAIL * 16_000)
         stream.reset()
-        frames = stream.feed(
-            np.concatenate((np.zeros(lead, np.int16), sound, np.zeros(round(TAIL * 16_000), np.int16)))
-        )
+        frames = stream.feed(np.pad(sound, (lead, after)))
         with torch.no_grad():
             found = told(network.body(torch.from_numpy(frames[None, : len(frames) // 4 * 4])))
         found = found[:, network.settings.look_ahead :]
-        taught = torch.from_numpy(taught_of(Said(sound / 32768.0, (), courses(clip)), lead, found.shape[1]))[
-            None
-        ].float()
+        said = Said(sound / np.float32(32_768.0), (), courses(clip))
+        taught = torch.from_numpy(taught_of(said, lead, found.shape[1]))[None].float()
         same.append(float(apart(found, taught).detach()))
         later.append(float(apart(found[:, 2:], taught[:, :-2]).detach()))
     assert np.mean(same) < 0.2 < 1.0 < np.mean(later), (np.mean(same), np.mean(later))
