@@ -254,6 +254,10 @@ class Connection:
             if self._handle is not None:
                 self._handle.close()
                 self._handle = None
+        # Without them nothing refers to itself: paho closes its two inner sockets as soon as nobody needs it.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
+        self._client.on_subscribe = self._client.on_unsubscribe = self._client.on_message = None
+        self._client.on_socket_open = None
 
     def _make_client(self, client_id: str, will: Message | None) -> _PahoClient:
         client = _PahoClient(
