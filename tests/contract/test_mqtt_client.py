@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
-from typing import Iterator
+from queue import Queue
+from typing import Iterator, TypeVar
 
 import pytest
 from house import Line, Listener, until
@@ -25,10 +27,19 @@ from mqtt_daemon import (
 from private_broker import PrivateBroker
 
 from sayso.mqtt.broker import BrokerStatus
+from sayso.mqtt.client import Accepted, Closed, Connection, Subscribed
 from sayso.mqtt.settings import MqttSettings
 from sayso.records import Message, State
 
+Kind = TypeVar("Kind")
+
 QUIET = State("0.1.0", True, False, "ok: USB Audio", "cpu", "en 1", "3f2a")
+
+
+def wait_for(events: Queue[object], kind: type[Kind]) -> Kind:
+    while not isinstance(event := events.get(timeout=10), kind):
+        pass
+    return event
 
 
 # Reaching the house
@@ -101,6 +112,25 @@ def test_what_the_broker_has_kept_is_recalled_where_that_is_wanted(broker: Priva
             until(lambda: running.heard, "what was kept")
             listener.wait_for(STATUS, b"online")
             assert running.heard == [(KEPT, b"from before", True)]
+
+
+def test_a_refused_topic_is_named_however_soon_the_broker_answers(
+    broker: PrivateBroker,
+) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # as on a busy machine, where the answer overtakes who asked
+    try:
+        for number in range(100):
+            events: Queue[object] = Queue()
+            connection = Connection(MqttSettings(port=broker.port), f"visitor-{number}", None, events.put)
+            connection.start()
+            wait_for(events, Accepted)
+            connection.subscribe(["one", "two"], own_too="", recall=[])
+            assert wait_for(events, Subscribed).topics == ("one", "two")
+            connection.disconnect()
+            wait_for(events, Closed)
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_all_state_is_said_again_to_somebody_who_has_just_arrived(broker: PrivateBroker) -> None:

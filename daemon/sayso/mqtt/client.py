@@ -136,7 +136,7 @@ class Connection:
         self._version = MQTTProtocolVersion.MQTTv311 if old_mqtt else MQTTProtocolVersion.MQTTv5
         self._client = self._make_client(client_id, will)
         self._tls: credentials.TlsContext | None = None
-        self._subscriptions: dict[int, tuple[str, ...]] = {}
+        self._subscribed: tuple[str, ...] = ()
         self._line = ""
         self._wrong_version = False
         self._greeted = False
@@ -163,10 +163,12 @@ class Connection:
     def subscribe(self, topics: Sequence[str], *, own_too: str, recall: Collection[str]) -> None:
         """Given topic filters, hear what comes from now on, and what the broker has kept of those in `recall`.
 
+        To be called once: the answer names no topics, it only has a code for each of them in this order.
         Our own messages don't come back, but on `own_too`. MQTT 3.1.1 has neither distinction: all comes.
         """
+        self._subscribed = tuple(topics)  # first: the network thread may have the answer before the call returns
         if self._version == MQTTProtocolVersion.MQTTv5:
-            _, token = self._client.subscribe(
+            self._client.subscribe(
                 [
                     (
                         topic,
@@ -184,9 +186,7 @@ class Connection:
                 ]
             )
         else:
-            _, token = self._client.subscribe([(topic, 1) for topic in topics])
-        if token is not None:
-            self._subscriptions[token] = tuple(topics)
+            self._client.subscribe([(topic, 1) for topic in topics])
 
     def ask(self, topic: str) -> int:
         """Given a topic that nobody subscribes to, ask the broker to unsubscribe us from it; return the question.
@@ -314,11 +314,10 @@ class Connection:
             self._line = self._line or refusal.closed(code.value, code.getName(), self._settings)
 
     def _on_subscribe(
-        self, _client: Client, _data: Any, token: int, codes: list[ReasonCode], _extra: Properties | None
+        self, _client: Client, _data: Any, _token: int, codes: list[ReasonCode], _extra: Properties | None
     ) -> None:
-        topics = self._subscriptions.pop(token, ())
         names = tuple(code.getName() for code in codes)
-        self._report(Subscribed(topics, tuple(code.value for code in codes), names))
+        self._report(Subscribed(self._subscribed, tuple(code.value for code in codes), names))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         self._report(Received(message.topic, bytes(message.payload), message.retain))
