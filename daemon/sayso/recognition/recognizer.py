@@ -28,6 +28,7 @@ from sayso.recognition.interpret import (
     weigh,
 )
 from sayso.recognition.opinion import Opinion
+from sayso.recognition.rivals import AMBIGUITY, rivals_of, shares
 from sayso.records import (
     MARGIN_CAP,
     Alternative,
@@ -44,9 +45,6 @@ from sayso.records import (
     Wake,
     seconds,
 )
-
-AMBIGUITY = 0.1
-"""Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
 
 _BEHIND = 4.0
 """A sentence is not over while the beginning of a longer one is likelier by more than this [nats]. Noise may swallow a
@@ -183,7 +181,7 @@ class Recognizer:
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
             return Progress.UNKNOWN
-        rivals = self._rivals(self._glimpsed.alternatives(_SEARCHED), meaning)
+        rivals = rivals_of(meaning, self._read(self._glimpsed.alternatives(_SEARCHED)))
         if rivals and self._probability(hypothesis, rivals[0][1]) < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
@@ -221,7 +219,7 @@ class Recognizer:
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
             found = self._decoder.alternatives(_SEARCHED) if hypothesis and hypothesis.complete else []
-            rivals = self._rivals(found, meaning)
+            rivals = rivals_of(meaning, self._read(found)) if meaning else []
             sentence = _sentence(hypothesis) if hypothesis else None
             evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP) if sentence else None
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
@@ -238,7 +236,7 @@ class Recognizer:
                 return wake
             # Whatever was said before the sentence, it was no wake phrase.
             reason = reason or ("" if wake and meaning.intent else "not_a_command")
-        shown = self._alternatives(rivals, spoken, probability)
+        shown = shares(rivals, self._settings.alternatives, spoken, probability)
         if reason or meaning is None or hypothesis is None:
             rejection = self._reject(reason, meaning, probability, shown, evidence, end, began)
             return replace(rejection, wake=wake)
@@ -303,45 +301,12 @@ class Recognizer:
     def _meaning(self, output: tuple[str, ...]) -> Meaning:
         return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
 
+    def _read(self, found: Sequence[tuple[tuple[str, ...], float]]) -> List[tuple[Meaning, float]]:
+        return [(self._meaning(output), cost) for output, cost in found]
+
     def _threshold(self, meaning: Meaning | None) -> float:
         everywhere = self._settings.min_confidence
         return self._settings.intent_confidence.get(meaning.intent, everywhere) if meaning else everywhere
-
-    def _rivals(
-        self, found: Sequence[tuple[tuple[str, ...], float]], meaning: Meaning | None
-    ) -> List[tuple[Meaning, float]]:
-        """Given what was found and the best path's meaning, return what else it might mean, each with how much dearer
-        that is than the cheapest of what was found [nats].
-
-        The cheapest comes first. The search is a narrow one: what it finds of a sound that fits nothing well may all be
-        dearer than the best path, which then may be missing. So it is compared with itself; a rival that comes
-        before that path is as likely, but not what is called ambiguous.
-        """
-        if not found or meaning is None:
-            return []
-        meant = [(self._meaning(output), cost - found[0][1]) for output, cost in found]
-        nearest = 0.0 if any(one.sense == meaning.sense for one, _ in meant) else AMBIGUITY
-        said = {meaning.sense}
-        rivals: List[tuple[Meaning, float]] = []
-        for other, dearer in meant:
-            if other.intent and other.sense not in said:
-                said.add(other.sense)
-                rivals.append((other, max(nearest, dearer)))
-        return rivals
-
-    def _alternatives(
-        self, rivals: Sequence[tuple[Meaning, float]], spoken: float, probability: float
-    ) -> tuple[Alternative, ...]:
-        """Share among the rivals, by their costs, what is left of the probability that any sentence was said.
-
-        None gets more than the best path has.
-        """
-        shares = [math.exp(-dearer) for _, dearer in rivals]
-        left = spoken - probability
-        return tuple(
-            Alternative(other.text, other.intent, other.slots, min(probability, left * share / sum(shares)))
-            for (other, _), share in zip(rivals[: self._settings.alternatives], shares)
-        )
 
     def _reject(
         self,

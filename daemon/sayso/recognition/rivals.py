@@ -1,0 +1,47 @@
+"""What else a sentence may have been: other meanings among what the search found, and how likely each is.
+
+Rule of this file: pure. Costs are in nats, the cheapest first.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import List, Sequence, Tuple
+
+from sayso.recognition.interpret import Meaning
+from sayso.records import Alternative
+
+AMBIGUITY = 0.1
+"""Two sentences that mean different things and whose costs differ by less than this [nats] can't be told apart."""
+
+Costly = Tuple[Meaning, float]
+"""A meaning, and what it costs [nats]."""
+
+
+def rivals_of(meaning: Meaning, found: Sequence[Costly]) -> List[Costly]:
+    """Given the best path's meaning and all that was found, return what else it might mean, each with how much dearer
+    that is than the cheapest of what was found.
+
+    The search is a narrow one: what it finds of a sound that fits nothing well may all be dearer than the best path,
+    which then may be missing. So it is compared with itself; a rival that comes before that path is as likely, but not
+    what is called ambiguous.
+    """
+    nearest = 0.0 if any(one.sense == meaning.sense for one, _ in found) else AMBIGUITY
+    said = {meaning.sense}
+    rivals: List[Costly] = []
+    for other, cost in found:
+        if other.intent and other.sense not in said:
+            said.add(other.sense)
+            rivals.append((other, max(nearest, cost - found[0][1])))
+    return rivals
+
+
+def shares(rivals: Sequence[Costly], most: int, spoken: float, probability: float) -> Tuple[Alternative, ...]:
+    """Given rivals, how many shall be told of, the probability that any sentence was said and that of the best path,
+    share among all of them, by their costs, what is left. None gets more than the best path has."""
+    weights = [math.exp(-dearer) for _, dearer in rivals]
+    left = spoken - probability
+    return tuple(
+        Alternative(other.text, other.intent, other.slots, min(probability, left * weight / sum(weights)))
+        for (other, _), weight in zip(rivals[:most], weights)
+    )
