@@ -258,7 +258,7 @@ class Rejection:
     """Sound that is not a command, and why."""
 
     reason: str
-    """`not_a_command`, `low_confidence`, `ambiguous`, `too_long`, `audio_gap`, `no_speech` or
+    """`unfinished`, `not_a_command`, `low_confidence`, `ambiguous`, `too_long`, `audio_gap`, `no_speech` or
     `not_addressed`."""
     text: str
     """The best candidate's words; empty where there is none."""

@@ -75,3 +75,26 @@ def test_a_last_word_that_was_said_indistinctly_is_not_waited_for(
 def test_a_sentence_may_be_hesitated_in(model: Model, tmp_path: Path) -> None:
     sound = joined(1.0, synthesised("turn on the living room"), 0.4, synthesised("light"), 2.0)
     assert [one.text for one in _commands(_written(tmp_path, LAMPS), model, sound)] == ["turn on the living room light"]
+
+
+@pytest.mark.parametrize("said", ["turn on the kitchen", "turn on the living room"])
+@pytest.mark.parametrize("speed", [100, 130, 160])
+def test_an_end_that_nobody_said_is_not_made_up(model: Model, tmp_path: Path, said: str, speed: int) -> None:
+    sound = joined(1.0, synthesised(said, speed), 2.0)
+    assert _commands(_written(tmp_path, LAMPS), model, sound) == []
+    [command] = _commands(_written(tmp_path, LAMPS), model, joined(1.0, synthesised(f"{said} light", speed), 2.0))
+    assert command.text == f"{said} light"
+
+
+@pytest.mark.parametrize(
+    ("name", "until"),
+    [
+        ("is_the_Garage_Door_open", 0.72),
+        ("what_time_is_it", 0.6),
+        ("lock_the_Front_Door", 0.7),
+        ("set_Kitchen_lights_to_green", 0.75),
+    ],
+)
+def test_half_of_a_recording_is_no_command(model: Model, name: str, until: float) -> None:
+    said = recording(name)
+    assert _commands(SENTENCES, model, joined(1.0, said[: round(until * len(said))], 2.0)) == []

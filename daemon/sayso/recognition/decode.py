@@ -29,6 +29,11 @@ ALTERNATIVE_BEAM = MARGIN_CAP
 ALTERNATIVE_STATES = 5000
 """States of the acceptor of alternatives at most; a clear utterance needs ten."""
 
+BROKEN_OFF = 1.0
+"""What it costs to end where no sentence does [nats]: noise may swallow the last phone of a word by as much. Of 0.5, 2
+and 4, chosen among 150 phrases of the training, whole and without their last word, clean and in noise, all are alike
+for the whole ones, and 4 lets a quarter more pass of those that are not."""
+
 
 @dataclass(frozen=True)
 class DecoderSettings:
@@ -64,18 +69,18 @@ class _Arc(NamedTuple):
 class Decoder:
     """Searches one utterance after another in one graph."""
 
-    def __init__(self, graph: DecodingGraph, settings: DecoderSettings, patience: Optional[float] = None) -> None:
-        """With `patience`, the beginning of a longer sentence comes before a whole one if it is likelier by more than
-        this [nats]; without, whole sentences always come first."""
+    def __init__(self, graph: DecodingGraph, settings: DecoderSettings, *, beginnings: bool = False) -> None:
+        """With `beginnings`, the beginning of a longer sentence comes before a whole one if it is likelier; without,
+        whole sentences always come first."""
         self._graph = graph
-        self._patience = patience
+        self._beginnings = beginnings
         self._settings = settings
         bigram = settings.log_bigram
         self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
         # Kept, because the search holds no reference of its own.
-        self._fst = graph.fst if patience is None else _with_ends_everywhere(graph.fst, patience)
+        self._fst = _with_ends_everywhere(graph.fst) if beginnings else graph.fst
         self._search = kaldi_decoder.FasterDecoder(self._fst, options)
         self.reset()
 
@@ -100,7 +105,7 @@ class Decoder:
         return list(self._heard)
 
     def best(self, origin: int) -> Hypothesis | None:
-        """Return the best path so far that ends a sentence, or the best of all (see `patience`); None: there is none.
+        """Return the best path so far that ends a sentence, or the best of all (see `beginnings`); None: there is none.
 
         `origin` is the sample index at which row 0 begins.
         """
@@ -111,8 +116,8 @@ class Decoder:
         if not found:
             return None
         text = lattice.to_str()
-        if self._patience is not None:
-            complete = _end_cost(text) < self._patience
+        if self._beginnings:
+            complete = _end_cost(text) < BROKEN_OFF
         return self._hypothesis(list(_linear_arcs(text)), complete, origin)
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
@@ -268,15 +273,15 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
 
 
 @lru_cache(maxsize=1)  # of the grammar at work: a house's has some hundred thousand states
-def _with_ends_everywhere(fst: Any, cost: float) -> Any:
-    """Given a graph whose final states cost nothing, return a copy in which all others are final, too, at a cost.
+def _with_ends_everywhere(fst: Any) -> Any:
+    """Given a graph whose final states cost nothing, return a copy in which all others are final, too, at a small cost.
 
     Kaldi's search prefers final states whatever they are behind; so the choice is put into the graph.
     """
     open_ended = kaldifst.StdVectorFst(fst)
     for state in range(fst.num_states):
         if float(fst.final(state).value) == math.inf:
-            open_ended.set_final(state, kaldifst.TropicalWeight(cost))
+            open_ended.set_final(state, kaldifst.TropicalWeight(BROKEN_OFF))
     return kaldifst.StdConstFst(open_ended)
 
 

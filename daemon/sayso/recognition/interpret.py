@@ -142,8 +142,10 @@ def reason_to_reject(hypothesis: Hypothesis | None, spoken: float, probability: 
     """
     if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
         return "no_speech"
-    if not hypothesis.complete or not hypothesis.words:
+    if not hypothesis.words:
         return "not_a_command"
+    if not hypothesis.complete:
+        return "unfinished" if spoken >= LIKELY else "not_a_command"
     if seconds(hypothesis.words[-1].end - hypothesis.words[0].start) > SLOWEST * max(hypothesis.phones, 3):
         return "not_a_command"
     if hypothesis.outside > ELSEWHERE * max(hypothesis.phones, FEWEST_BESIDE):

@@ -46,11 +46,6 @@ from sayso.records import (
     seconds,
 )
 
-_BEHIND = 4.0
-"""A sentence is not over while the beginning of a longer one is likelier by more than this [nats]. Noise may swallow a
-last word by as much; to make one up in silence costs more. Chosen among 2, 4, 6 and 9 with recordings of commands that
-are reported on (31 of a person, 49 synthesised): more lets noise delay fewer of them, and cuts more that hesitate."""
-
 _BEYOND = 1
 """Rows of the network by which a phone may come after the last word that it belongs to."""
 
@@ -98,7 +93,7 @@ class Recognizer:
         self._settings = settings
         self._clock = clock
         self._decoder = Decoder(graph, settings.decoder)
-        self._glimpsed = Decoder(graph, settings.decoder, _BEHIND)
+        self._begun = Decoder(graph, settings.decoder, beginnings=True)
         self._ended = Decoder(graph, settings.decoder)
         self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
@@ -156,10 +151,7 @@ class Recognizer:
         if still < least:
             return Glimpse(Progress.SPEAKING, still)
         with self._timed("decode"):
-            hypothesis = self._best(self._glimpsed, heard)
-            if hypothesis and not hypothesis.complete and self._goes_beyond(hypothesis, heard, still):
-                # More was said than the beginning of a sentence accounts for: its rest, not quite as it should be.
-                hypothesis = self._best(self._ended, heard)
+            hypothesis = self._likeliest(heard, still)
         return Glimpse(self._progress(hypothesis), still)
 
     def _best(self, decoder: Decoder, heard: Sequence[Posteriors]) -> Hypothesis | None:
@@ -168,10 +160,31 @@ class Recognizer:
             decoder.feed(posteriors)
         return decoder.best(self._opened.start)
 
-    def _goes_beyond(self, hypothesis: Hypothesis, heard: Sequence[Posteriors], still: int) -> bool:
-        step = self._settings.decoder.step
-        said = self._opened.start + step * sum(len(one.log_probs) for one in heard) - still
-        return bool(hypothesis.words) and said - hypothesis.words[-1].end > _BEYOND * step
+    def _likeliest(self, heard: Sequence[Posteriors], still: int) -> Hypothesis | None:
+        """Given rows, and for how many samples nothing like a phone has followed the last, return the best sentence,
+        or the beginning of one that is likelier.
+
+        Whatever has begun, the grammar can end, and the search takes the cheapest end though nobody said it: of "turn
+        the bedroom light" and silence it makes "turn the bedroom light on", with every word but one as clear as can be.
+        """
+        begun = self._best(self._begun, heard)
+        if begun is None or begun.complete:
+            return begun
+        whole = self._best(self._ended, heard)
+        if whole is None or not whole.words:
+            return begun
+        if [word.text for word in whole.words] == [word.text for word in begun.words]:
+            return whole
+        said = self._opened.start + self._settings.decoder.step * sum(len(one.log_probs) for one in heard) - still
+        # If more was said than the beginning accounts for, that is the rest, not quite as it should be.
+        goes_on = bool(begun.words) and said - begun.words[-1].end > _BEYOND * self._settings.decoder.step
+        made_up = whole.words[-1].start >= said
+        return whole if goes_on and not made_up else begun
+
+    def _breaks_off(self) -> bool:
+        heard = self._decoder.heard
+        likeliest = self._likeliest(heard, self._since_a_phone(heard) or 0)
+        return likeliest is not None and not likeliest.complete
 
     def _progress(self, hypothesis: Hypothesis | None) -> Progress:
         if hypothesis is None:
@@ -181,7 +194,7 @@ class Recognizer:
         meaning = self._meaning(hypothesis.tags)
         if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
             return Progress.UNKNOWN
-        rivals = rivals_of(meaning, self._read(self._glimpsed.alternatives(_SEARCHED)))
+        rivals = rivals_of(meaning, self._read(self._begun.alternatives(_SEARCHED)))
         if rivals and self._probability(hypothesis, rivals[0][1]) < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
@@ -214,6 +227,9 @@ class Recognizer:
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
         self._search(self._last_rows(self._features, self._acoustic))
+        return self._outcome(end, began)
+
+    def _outcome(self, end: UtteranceEnd, began: float) -> Heard:
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
         with self._timed("interpret"):
@@ -225,6 +241,8 @@ class Recognizer:
             probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
             spoken = self._settings.calibration.spoken.probability(evidence) if evidence else 0.0
             reason = reason_to_reject(sentence, spoken, probability, self._threshold(meaning))
+            if not reason and self._breaks_off():
+                reason = "unfinished"
             if reason in ("", "low_confidence") and rivals and rivals[0][1] < AMBIGUITY:
                 reason = "ambiguous"
             wake = self._wake(hypothesis, found, end) if hypothesis else None
