@@ -46,7 +46,7 @@ from sayso.recognition.mozilla import Transcriber
 from sayso.recognition.pipeline import Pipeline
 from sayso.recognition.recognizer import Recognizer, RecognizerSettings
 from sayso.recognition.tflite import TfliteNetwork, streaming
-from sayso.records import Command
+from sayso.records import Command, samples
 from sayso.remembered import LastGood, Mute, state_folder
 from sayso.second_opinion import make_opinion
 from sayso.sentences import Sentences
@@ -171,6 +171,7 @@ def make_recognizer(
         min_confidence=threshold,
         intent_confidence=grammar.templates.min_confidence,
         wake_confidence=config.listening.wake_confidence,
+        rejoin=samples(config.endpoint.rejoin),
         alternatives=config.decoder.alternatives,
     )
     if decoding.calibration is not None:
@@ -247,7 +248,7 @@ def make_pipeline(config: Config, recognizer: Recognizer) -> Pipeline:
     """Given a recogniser, return the whole path from frames to outcomes."""
     values: Dict[str, Any] = config.gate.model_dump(exclude={"aggressiveness", "noise_margin"})
     voice = Vad(config.gate.aggressiveness, config.gate.noise_margin)
-    endpoint = EndpointSettings(**config.endpoint.model_dump())
+    endpoint = EndpointSettings(**config.endpoint.model_dump(exclude={"rejoin"}))
     attention = Attention(AttentionSettings(config.listening.wake_window, config.commands.refractory))
     attention.required = config.listening.mode == "wake"
     return Pipeline(Gate(GateSettings(**values)), voice, recognizer, endpoint, attention)

@@ -85,6 +85,12 @@ class EndpointConfig(_Section):
     unfinished: float = Field(default=0.8, ge=0.1, le=3, description="in the middle of a sentence [s]")
     unknown: float = Field(default=0.5, ge=0.1, le=3, description="after what fits no sentence [s]")
     still: float = Field(default=0.3, ge=0.04, le=3, description="in noise: nothing like a phone for so long [s]")
+    rejoin: float = Field(
+        default=2.0,
+        ge=0,
+        le=5,
+        description="what was refused may be the first half of a sentence that goes on this much later [s]; 0: never",
+    )
 
 
 class ModelConfig(_Section):

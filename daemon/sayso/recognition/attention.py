@@ -54,9 +54,11 @@ class Attention:
             return [heard]
         if heard.wake is None and not self.listens(heard.start):
             return [_not_addressed(heard)]
+        # A sentence in two halves brings the wake phrase of the first along, which was told then.
+        news = heard.wake is not None and (self._woken is None or heard.wake.start >= self._woken)
         # A wake phrase whose sentence was not understood leaves the window open for another try.
         self._woken = None if isinstance(heard, Command) else heard.decided if heard.wake else self._woken
-        told: List[Heard] = [heard.wake] if heard.wake else []
+        told: List[Heard] = [heard.wake] if heard.wake and news else []
         return [*told, self._marked(heard) if isinstance(heard, Command) else heard]
 
     def listens(self, start: int) -> bool:

@@ -152,13 +152,17 @@ class Pipeline:
         return []
 
     def forget(self) -> None:
-        """Given that nobody may listen any more, drop the open utterance, if any, as if it had not been said."""
+        """Given that nobody may listen any more, drop the open utterance, if any, and what it may have begun with, as
+        if it had not been said."""
         self._gate.finish()
+        self._recognizer.forget()
         self._quiet = 0
 
     def finish(self) -> List[Heard]:
         """Given that the source has ended, return the outcome of the open utterance, if any."""
-        return self._follow(self._gate.finish())
+        outcomes = self._follow(self._gate.finish())
+        self._recognizer.forget()
+        return outcomes
 
     def _follow(self, events: Iterable[GateEvent]) -> List[Heard]:
         outcomes: List[Heard] = []

@@ -18,6 +18,7 @@ from sayso.recognition.context import FeatureSettings, FeatureStream, feature_st
 from sayso.recognition.decode import Decoder, DecoderSettings
 from sayso.recognition.endpoint import Glimpse, Progress
 from sayso.recognition.features import Frames
+from sayso.recognition.hesitation import HALVES, NOBODY, Half
 from sayso.recognition.interpret import (
     FEWEST_FREE_PHONES,
     Calibration,
@@ -70,6 +71,8 @@ class RecognizerSettings:
     """Intent -> its own threshold."""
     wake_confidence: float = 0.3
     """A wake phrase less probable than this was none, 0 to 1."""
+    rejoin: int = 0
+    """Between the halves of a sentence, the longest pause [samples]; 0: there are no halves."""
     alternatives: int = 3
     """Most alternatives in an outcome."""
 
@@ -100,6 +103,7 @@ class Recognizer:
         self._spent: Dict[str, float] = {}
         self._opened = UtteranceStart(0, 0)
         self._frames = 0
+        self._half: Half | None = None
         self.spoken = False
         """Whether there was anything like a phone, as far as the network has answered."""
 
@@ -215,12 +219,33 @@ class Recognizer:
                 rows += 1
         return None
 
+    def forget(self) -> None:
+        """Nothing that was said before belongs to what comes."""
+        self._half = None
+
     def end(self, end: UtteranceEnd) -> Heard:
         """Given how the utterance ended, return its outcome; of a wake phrase alone, that."""
-        heard = self._judge(end)
+        heard = self._as_one(self._judge(end), end)
         if self._opinion is None or not isinstance(heard, Command):
             return heard
         return self._opinion.consider(heard, self._decoder.heard)
+
+    def _as_one(self, heard: Heard, end: UtteranceEnd) -> Heard:
+        """Given what was heard, return that, or the command that it is together with what was refused before it."""
+        refused = heard.reason if isinstance(heard, Rejection) else ""
+        pause = self._settings.rejoin
+        if not pause or refused in NOBODY:
+            return heard
+        before, opened, rows = self._half, self._opened, self._decoder.heard
+        self._half = Half(opened, end.end, rows) if refused in HALVES else None
+        if self._half is None or before is None or not before.goes_on(opened, end.end, pause):
+            return heard
+        decoder = self._settings.decoder
+        self._opened = before.opened
+        self._decoder.reset()
+        self._search(before.joined(opened, rows, decoder.step, decoder.blank))
+        both = self._outcome(end, self._clock())
+        return both if isinstance(both, Command) else heard
 
     def _judge(self, end: UtteranceEnd) -> Heard:
         began = self._clock()
