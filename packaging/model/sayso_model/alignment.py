@@ -203,6 +203,14 @@ def _boundary(sound: npt.NDArray[np.int16], early: int, late: int) -> int:
     return early + 160 * int(np.argmin(np.mean(frames**2, axis=1))) + 80
 
 
+def between(sound: npt.NDArray[np.int16], before: Spoken, after: Spoken) -> int:
+    """Given a sound and two of its words, one after the other, return the sample at which to cut them apart."""
+    if after.first - before.last <= AT_ONCE:
+        joint = int((after.first - EARLIER) * ROW)
+        return _boundary(sound, joint - RATE // 100, joint + RATE // 100)
+    return _boundary(sound, max(before.ends - ROW // 2, after.begins - 4000), after.begins + ROW // 4)
+
+
 def phrases(
     sound: npt.NDArray[np.int16], words: list[str], spoken: list[Spoken], random: np.random.Generator
 ) -> Iterator[tuple[int, npt.NDArray[np.int16], str, tuple[int, ...]]]:
@@ -216,12 +224,10 @@ def phrases(
         if len(chosen) == count and sum(len(one.phones) for one in chosen) >= 3:
             start_after = spoken[place + count].begins + ROW // 2 if place + count < len(spoken) else len(sound)
             begins, ends = chosen[0].begins, chosen[-1].ends
-            if place and chosen[0].first - spoken[place - 1].last <= AT_ONCE:
-                joint = int((chosen[0].first - EARLIER) * ROW)
-                start = _boundary(sound, joint - RATE // 100, joint + RATE // 100)
+            if place:
+                start = between(sound, spoken[place - 1], chosen[0])
             else:
-                earliest = spoken[place - 1].ends - ROW // 2 if place else 0
-                start = _boundary(sound, max(earliest, begins - 4000), begins + ROW // 4)
+                start = _boundary(sound, max(0, begins - 4000), begins + ROW // 4)
             end = _boundary(sound, ends, min(start_after, ends + 4800))
             if end - start > 3200:
                 yield (
