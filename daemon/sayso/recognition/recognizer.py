@@ -225,12 +225,13 @@ class Recognizer:
 
     def end(self, end: UtteranceEnd) -> Heard:
         """Given how the utterance ended, return its outcome; of a wake phrase alone, that."""
-        heard = self._as_one(self._judge(end), end)
+        began = self._clock()
+        heard = self._as_one(self._judge(end, began), end, began)
         if self._opinion is None or not isinstance(heard, Command):
             return heard
         return self._opinion.consider(heard, self._decoder.heard)
 
-    def _as_one(self, heard: Heard, end: UtteranceEnd) -> Heard:
+    def _as_one(self, heard: Heard, end: UtteranceEnd, began: float) -> Heard:
         """Given what was heard, return that, or the command that it is together with what was refused before it."""
         refused = heard.reason if isinstance(heard, Rejection) else ""
         pause = self._settings.rejoin
@@ -244,11 +245,10 @@ class Recognizer:
         self._opened = before.opened
         self._decoder.reset()
         self._search(before.joined(opened, rows, decoder.step, decoder.blank))
-        both = self._outcome(end, self._clock())
+        both = self._outcome(end, began)
         return both if isinstance(both, Command) else heard
 
-    def _judge(self, end: UtteranceEnd) -> Heard:
-        began = self._clock()
+    def _judge(self, end: UtteranceEnd, began: float) -> Heard:
         if end.reason in _UNHEARD:
             return self._reject(_UNHEARD[end.reason], None, 0.0, (), None, end, began)
         self._search(self._last_rows(self._features, self._acoustic))
