@@ -34,6 +34,7 @@ SHAPES = {"pydantic", "tomllib", "tomli"}
 PURE = {
     "audio/gate.py", "audio/watch.py", "recognition/features.py", "recognition/acoustic.py",
     "recognition/interpret.py", "recognition/endpoint.py", "recognition/pipeline.py", "recognition/recognizer.py",
+    "recognition/hesitation.py", "recognition/rivals.py",
     "grammar/brackets.py", "grammar/context.py", "grammar/tags.py", "grammar/text.py", "grammar/variants.py",
     "grammar/words.py", "mqtt/contract.py", "mqtt/homeassistant.py", "mqtt/hermes.py", "mqtt/requests.py", "records.py",
 }  # fmt: skip
