@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import subprocess
 from pathlib import Path
+from typing import Iterator
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
+
+from sayso.records import FRAME_SAMPLES, AudioFrame
 
 SPEECH = Path(__file__).resolve().parent / "data" / "speech"
 RATE = 16_000
@@ -56,3 +59,9 @@ def joined(*parts: Sound | float) -> Sound:
     """Given sounds and pauses [s], return them one after another, with a second of quiet behind."""
     sounds = [quiet(part) if isinstance(part, float) else part for part in parts]
     return np.concatenate([quiet(0.5), *sounds, quiet(1.0)])
+
+
+def frames(sound: Sound, first: int = 0) -> Iterator[AudioFrame]:
+    """Given sound and the index of its first sample, yield it as a microphone would."""
+    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
+        yield AudioFrame(sound[start : start + FRAME_SAMPLES], first + start)

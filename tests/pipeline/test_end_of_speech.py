@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import RATE, Sound, joined, recording, synthesised
+from recordings import RATE, Sound, frames, joined, recording, synthesised
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, parse_config
-from sayso.records import FRAME_SAMPLES, AudioFrame, Command
+from sayso.records import Command
 
 SENTENCES = Path(__file__).resolve().parents[2] / "config" / "commands"
 WORDS = "language: en\nintents: {Play: {data: [{sentences: [play]}]}, Day: {data: [{sentences: [day]}]}}\n"
@@ -26,8 +26,8 @@ def _commands(sentences: Path, model: Model, sound: Sound) -> list[Command]:
     config = parse_config(f'[commands]\npath = "{sentences}"', "test")
     pipeline = make_pipeline(config, make_recognizer(config, model, load_grammar(config, model.bundle)))
     outcomes = []
-    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        outcomes += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
+    for frame in frames(sound):
+        outcomes += pipeline.feed(frame)
     return [one for one in outcomes + pipeline.finish() if isinstance(one, Command)]
 
 

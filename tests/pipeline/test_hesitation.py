@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from recordings import RATE, Sound, joined, recording, synthesised
+from recordings import RATE, Sound, frames, joined, recording, synthesised
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, parse_config
 from sayso.recognition.pipeline import Pipeline
-from sayso.records import FRAME_SAMPLES, AudioFrame, Command, Heard, Rejection, Wake
+from sayso.records import Command, Heard, Rejection, Wake
 
 SENTENCES = """
 language: en
@@ -45,8 +45,8 @@ def _pipeline(model: Model, folder: Path, settings: str = "") -> Pipeline:
 
 def _feed(pipeline: Pipeline, sound: Sound, first: int = 0) -> list[Heard]:
     found: list[Heard] = []
-    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        found += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], first + start))
+    for frame in frames(sound, first):
+        found += pipeline.feed(frame)
     return found
 
 
@@ -84,7 +84,8 @@ def test_what_was_taken_for_a_command_is_no_half_of_another(
     model: Model, tmp_path: Path, first: Sound, second: Sound
 ) -> None:
     sound = joined(1.0, first, 1.2, recording("whats_the_weather"), 1.2, second, 1.0)
-    assert _commands(_feed(_pipeline(model, tmp_path), sound)) == ["what's the weather"]
+    patient = _pipeline(model, tmp_path, "[endpoint]\nrejoin = 5")
+    assert _commands(_feed(patient, sound)) == ["what's the weather"]
 
 
 def test_who_mutes_it_in_between_has_said_nothing(model: Model, tmp_path: Path, first: Sound, second: Sound) -> None:

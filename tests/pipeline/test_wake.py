@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from recordings import Sound, joined, recording, synthesised
+from recordings import Sound, frames, joined, recording, synthesised
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, parse_config
 from sayso.errors import GrammarError
 from sayso.recognition.pipeline import Pipeline
-from sayso.records import FRAME_SAMPLES, AudioFrame, Command, Heard, Rejection, Wake, seconds
+from sayso.records import Command, Heard, Rejection, Wake, seconds
 
 COMMANDS = Path(__file__).resolve().parents[2] / "config" / "commands"
 PHRASE = "can you hear me"
@@ -45,8 +45,8 @@ def _pipeline(model: Model, listening: str, phrase: str = PHRASE) -> Pipeline:
 def _hear(pipeline: Pipeline, sound: Sound) -> list[Heard]:
     """Given sound, return what is heard in it, but for noises."""
     found: list[Heard] = []
-    for start in range(0, len(sound) - FRAME_SAMPLES + 1, FRAME_SAMPLES):
-        found += pipeline.feed(AudioFrame(sound[start : start + FRAME_SAMPLES], start))
+    for frame in frames(sound):
+        found += pipeline.feed(frame)
     found += pipeline.finish()
     return [one for one in found if not (isinstance(one, Rejection) and one.reason == "no_speech")]
 
