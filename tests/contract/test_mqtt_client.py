@@ -114,9 +114,7 @@ def test_what_the_broker_has_kept_is_recalled_where_that_is_wanted(broker: Priva
             assert running.heard == [(KEPT, b"from before", True)]
 
 
-def test_a_refused_topic_is_named_however_soon_the_broker_answers(
-    broker: PrivateBroker,
-) -> None:
+def test_a_refused_topic_is_named_however_soon_the_broker_answers(broker: PrivateBroker) -> None:
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)  # as on a busy machine, where the answer overtakes who asked
     try:

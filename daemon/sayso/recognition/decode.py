@@ -70,8 +70,8 @@ class Decoder:
     """Searches one utterance after another in one graph."""
 
     def __init__(self, graph: DecodingGraph, settings: DecoderSettings, *, beginnings: bool = False) -> None:
-        """With `beginnings`, the beginning of a longer sentence comes before a whole one if it is likelier; without,
-        whole sentences always come first."""
+        """With `beginnings`, the beginning of a longer sentence comes before a whole one if it is likelier by more than
+        BROKEN_OFF; without, whole sentences always come first."""
         self._graph = graph
         self._beginnings = beginnings
         self._settings = settings
