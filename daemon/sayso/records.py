@@ -151,6 +151,9 @@ class Hypothesis:
 MARGIN_CAP = 5.0
 """Largest margin that is told apart [nats]: beyond, nobody doubts."""
 
+UNENDED_CAP = 10.0
+"""Likewise of `unended`."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -179,6 +182,9 @@ class Evidence:
     """Phones of the path."""
     length: float
     """Their natural logarithm: long sentences don't fit by chance."""
+    unended: float
+    """How much dearer the path is than the likeliest beginning of a sentence, up to any word that must be followed by
+    another [nats, -UNENDED_CAP to UNENDED_CAP]: what was said may have broken off, and the end have been made up."""
     margin: float
     """How much dearer the best sentence of another meaning is [nats, 0 to MARGIN_CAP]."""
 

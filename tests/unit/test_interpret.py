@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sayso.grammar.tags import ALL_SAID, SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, SentenceEnd, SlotEnd
-from sayso.recognition.interpret import Calibration, Logistic, confidence, read_tags, reason_to_reject, weigh
+from sayso.recognition.interpret import Belief, Calibration, Logistic, believe, read_tags, reason_to_reject, weigh
 from sayso.records import Hypothesis, Word
 
 SLOTS = (SlotEnd("name", "light.kitchen"), SlotEnd("level", 50), SlotEnd("name", None), SlotEnd("outer", "o"))
@@ -77,35 +77,50 @@ def test_confidence_is_a_probability_that_falls_with_the_distance(
 ) -> None:
     calibration = Calibration(spoken=Logistic(bias=bias, distance=distance, advantage=advantage))
     heard = replace(HEARD, free=-8.0, acoustic=-8.0 - behind, phones=phones)
-    found = confidence(weigh(heard), calibration)
+    found = believe(weigh(heard), calibration).confidence
     assert 0 <= found <= 1
-    assert confidence(weigh(replace(heard, acoustic=heard.acoustic - 5)), calibration) <= found
-    assert confidence(weigh(replace(heard, advantage=heard.advantage - 5)), calibration) <= found
+    assert believe(weigh(replace(heard, acoustic=heard.acoustic - 5)), calibration).confidence <= found
+    assert believe(weigh(replace(heard, advantage=heard.advantage - 5)), calibration).confidence <= found
 
 
 def test_who_has_a_rival_is_believed_less() -> None:
-    assert confidence(weigh(HEARD, margin=0.1), Calibration()) < confidence(weigh(HEARD), Calibration())
+    alone = believe(weigh(HEARD), Calibration())
+    rivalled = believe(weigh(HEARD, margin=0.1), Calibration())
+    assert rivalled.confidence < alone.confidence
+    assert rivalled.rivals > alone.rivals
+
+
+def test_the_likelier_a_beginning_the_less_its_end_is_believed() -> None:
+    found = [believe(weigh(HEARD, unended=dearer), Calibration()) for dearer in (0.0, 2.0, 4.0, 10.0, 20.0)]
+    assert [one.broken_off for one in found] == [False, False, True, True, True]
+    assert sorted((one.confidence for one in found), reverse=True) == [one.confidence for one in found]
+
+
+SURE = Belief(0.95, 0.95, 0.99)
 
 
 @pytest.mark.parametrize(
-    ("heard", "spoken", "probability", "reason"),
+    ("heard", "belief", "reason"),
     [
-        (HEARD, 0.95, 0.9, ""),
-        (HEARD, 0.6, 0.6, ""),
-        (HEARD, 0.9, 0.5, "low_confidence"),
-        (HEARD, 0.4, 0.3, "not_a_command"),
-        (HEARD, 0.55, 0.3, "low_confidence"),
-        (replace(HEARD, complete=False), 0.95, 0.9, "unfinished"),
-        (replace(HEARD, complete=False), 0.4, 0.3, "not_a_command"),
-        (replace(HEARD, words=()), 0.95, 0.9, "not_a_command"),
-        (replace(HEARD, words=(Word("go", 0, 16_000 * 3),)), 0.95, 0.9, "not_a_command"),
-        (replace(HEARD, outside=19.0), 0.95, 0.9, ""),
-        (replace(HEARD, outside=21.0), 0.95, 0.9, "not_a_command"),
-        (replace(HEARD, outside=39.0, phones=20), 0.95, 0.9, ""),
-        (replace(HEARD, outside=41.0, phones=20), 0.95, 0.9, "not_a_command"),
-        (replace(HEARD, free_phones=0), 0.95, 0.9, "no_speech"),
-        (None, 0.0, 0.0, "no_speech"),
+        (HEARD, SURE, ""),
+        (HEARD, Belief(0.7, 0.9, 0.99), ""),
+        (HEARD, Belief(0.9, 0.6, 0.99), "low_confidence"),
+        (HEARD, Belief(0.4, 0.8, 0.99), "not_a_command"),
+        (HEARD, Belief(0.55, 0.6, 0.99), "low_confidence"),
+        (HEARD, Belief(0.95, 0.95, 0.3), "unfinished"),
+        (HEARD, Belief(0.95, 0.5, 0.3), "low_confidence"),
+        (HEARD, Belief(0.4, 0.95, 0.3), "not_a_command"),
+        (replace(HEARD, complete=False), SURE, "unfinished"),
+        (replace(HEARD, complete=False), Belief(0.4, 0.8, 0.99), "not_a_command"),
+        (replace(HEARD, words=()), SURE, "not_a_command"),
+        (replace(HEARD, words=(Word("go", 0, 16_000 * 3),)), SURE, "not_a_command"),
+        (replace(HEARD, outside=19.0), SURE, ""),
+        (replace(HEARD, outside=21.0), SURE, "not_a_command"),
+        (replace(HEARD, outside=39.0, phones=20), SURE, ""),
+        (replace(HEARD, outside=41.0, phones=20), SURE, "not_a_command"),
+        (replace(HEARD, free_phones=0), SURE, "no_speech"),
+        (None, Belief(), "no_speech"),
     ],
 )
-def test_a_rejection_says_why(heard: Hypothesis | None, spoken: float, probability: float, reason: str) -> None:
-    assert reason_to_reject(heard, spoken, probability, 0.6) == reason
+def test_a_rejection_says_why(heard: Hypothesis | None, belief: Belief, reason: str) -> None:
+    assert reason_to_reject(heard, belief, 0.6) == reason

@@ -24,6 +24,7 @@ unclear     nats per phone that even those sounds are unlikely: noise, or severa
 freedom     ways to go on that your sentences had, multiplied, as a natural logarithm: of many, one fits by chance
 chance      that, times the nats per phone that the sentence itself is unlikely
 phones      of the sentence, and their natural logarithm as length: long sentences don't fit by chance
+unended     nats that it is dearer than the likeliest beginning of one (-10 to 10): its end may not have been said
 margin      nats to the best sentence that means something else (5 is the most that is looked for)"""
 
 

@@ -86,7 +86,7 @@ class GraphCache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self.folder) as fresh:
                 about, fst = Path(fresh) / "about", Path(fresh) / "fst"
-                write_fst(graph.fst, fst)
+                write_fst(graph, fst)
                 about.write_bytes(_checksum(text, fst.read_bytes()) + b"\n" + text)
                 fst.replace(self.folder / f"{key}.fst")
                 about.replace(self.folder / f"{key}.json")
@@ -134,8 +134,10 @@ def _restored(kept: Mapping[str, Any], fst: Path) -> Compiled:
         word: Pronunciation(tuple(tuple(way) for way in ways), source)
         for word, (source, ways) in kept["pronunciations"].items()
     }
+    sentences, beginnings = read_fst(fst)
     graph = DecodingGraph(
-        fst=read_fst(fst),
+        fst=sentences,
+        beginnings=beginnings,
         symbols=tuple(kept["symbols"]),
         slot_ends=tuple(SlotEnd(**one) for one in kept["slot_ends"]),
         sentence_ends=tuple(SentenceEnd(**one) for one in kept["sentence_ends"]),

@@ -32,11 +32,19 @@ GEMINATE_COST = 0.7
 demands a blank between them."""
 
 
+_BETWEEN_WORDS = 1.0
+"""Final weight by which, as long as both are one, the states where beginnings end are known from those where sentences
+do."""
+
+
 @dataclass(frozen=True)
 class DecodingGraph:
     """What the decoder searches, and what its output means."""
 
     fst: kaldifst.StdConstFst
+    """It ends where a sentence does."""
+    beginnings: kaldifst.StdConstFst
+    """The same, but that it ends after each word with which none does."""
     symbols: tuple[str, ...]
     """Output label -> word or tag; label 0 is empty."""
     slot_ends: tuple[SlotEnd, ...]
@@ -109,8 +117,10 @@ def build_graph(
     graph = kaldifst.compose(topology, lexical, match_side="left", connect=True)
     kaldifst.arcsort(graph, sort_type="ilabel")
     states, count = _size(graph)
+    fst, beginnings = _apart(graph)
     return DecodingGraph(
-        fst=kaldifst.StdConstFst(graph),
+        fst=fst,
+        beginnings=beginnings,
         symbols=symbols,
         slot_ends=tuple(acceptor.slot_ends),
         sentence_ends=tuple(acceptor.sentence_ends),
@@ -161,6 +171,7 @@ def _spell(
     phone_labels: Mapping[str, int],
 ) -> kaldifst.StdVectorFst:
     """L∘G: each word becomes its phones; those that begin alike at one state share their beginning."""
+    between = _between_words(arcs, finals, start, symbols)
     lines: list[str] = []
     fresh = max(arcs) + 1
     for state in sorted(arcs, key=lambda one: one != start):
@@ -180,9 +191,43 @@ def _spell(
                 lines.append(f"{shared[path[:-1]]} {target} {path[-1]} {label}")
         if state in finals:
             lines.append(str(state))
+        if state in between:
+            lines.append(f"{state} {_BETWEEN_WORDS}")
     lexical = _compile(lines)
     kaldifst.minimize_encoded(lexical)
     return lexical
+
+
+def _between_words(
+    arcs: Mapping[int, Sequence[tuple[int, int]]], finals: set[int], start: int, symbols: Sequence[str]
+) -> set[int]:
+    """Given G, return its states behind a word with which no sentence ends; tags are no words."""
+    tags = {state: [to for label, to in leaving if symbols[label].startswith(TAG)] for state, leaving in arcs.items()}
+    behind = {to for leaving in arcs.values() for label, to in leaving if not symbols[label].startswith(TAG)}
+    ended = set(finals)
+    while more := {state for state, reached in tags.items() if state not in ended and ended.intersection(reached)}:
+        ended |= more
+    # The same words as before the tags, which are those of a sentence, or none.
+    known = ended | {start}
+    while more := {to for state in known for to in tags[state]} - known:
+        known |= more
+    return behind - known
+
+
+def _apart(graph: kaldifst.StdVectorFst) -> tuple[kaldifst.StdConstFst, kaldifst.StdConstFst]:
+    """Given a graph that ends after every word, return one that ends where sentences do, and one that ends elsewhere.
+
+    Kaldi's search prefers final states whatever they are behind; so each is searched by itself.
+    """
+    sentences, beginnings = kaldifst.StdVectorFst(graph), kaldifst.StdVectorFst(graph)
+    for state in range(graph.num_states):
+        weight = float(graph.final(state).value)
+        if weight == 0:
+            beginnings.set_final(state, kaldifst.TropicalWeight(math.inf))
+        elif weight < math.inf:
+            beginnings.set_final(state, kaldifst.TropicalWeight(0))
+            sentences.set_final(state, kaldifst.TropicalWeight(math.inf))
+    return kaldifst.StdConstFst(sentences), kaldifst.StdConstFst(beginnings)
 
 
 def _ctc_topology(tokens: int, blank: int) -> kaldifst.StdVectorFst:
@@ -220,12 +265,16 @@ def _count(arcs: Mapping[int, Sequence[tuple[int, int]]], finals: set[int], star
     return counts[start]
 
 
-def write_fst(fst: kaldifst.StdConstFst, path: Path) -> None:
-    """Given what the decoder searches, write it to a file. Raise OSError."""
-    if not fst.write(str(path)):
+def write_fst(graph: DecodingGraph, path: Path) -> None:
+    """Given a graph, write what is searched to a file. Raise OSError."""
+    both = kaldifst.StdVectorFst(graph.fst)
+    for state in range(both.num_states):
+        if float(graph.beginnings.final(state).value) == 0:
+            both.set_final(state, kaldifst.TropicalWeight(_BETWEEN_WORDS))
+    if not kaldifst.StdConstFst(both).write(str(path)):
         raise OSError(f"{path} can't be written")
 
 
-def read_fst(path: Path) -> kaldifst.StdConstFst:
-    """Given a file that was written so, and not been touched since, return what the decoder searches."""
-    return kaldifst.StdConstFst(kaldifst.StdConstFst.read(str(path)))
+def read_fst(path: Path) -> tuple[kaldifst.StdConstFst, kaldifst.StdConstFst]:
+    """Given a file that was written so, and not been touched since, return a graph's `fst` and `beginnings`."""
+    return _apart(kaldifst.StdVectorFst(kaldifst.StdConstFst(kaldifst.StdConstFst.read(str(path)))))

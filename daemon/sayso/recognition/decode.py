@@ -7,9 +7,7 @@ Morgan, 1994): the grammar already says what may follow, the network must not sa
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import groupby
 from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -28,11 +26,6 @@ ALTERNATIVE_BEAM = MARGIN_CAP
 
 ALTERNATIVE_STATES = 5000
 """States of the acceptor of alternatives at most; a clear utterance needs ten."""
-
-BROKEN_OFF = 3.0
-"""What it costs to end where no sentence does [nats]: a last stop that is not released ("it", "light") costs 2 to 2.5.
-Of 0.5, 2 and 4, tried with 150 phrases of the training, whole and without their last word, clean and in noise, all were
-alike for the whole ones; of those without it 4 lets a fifth more pass in noise than 2."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +63,15 @@ class Decoder:
     """Searches one utterance after another in one graph."""
 
     def __init__(self, graph: DecodingGraph, settings: DecoderSettings, *, beginnings: bool = False) -> None:
-        """With `beginnings`, the beginning of a longer sentence comes before a whole one if it is likelier by more than
-        BROKEN_OFF; without, whole sentences always come first."""
+        """With `beginnings`, what is searched for are no sentences, but whatever one begins with, up to any word."""
         self._graph = graph
-        self._beginnings = beginnings
         self._settings = settings
         bigram = settings.log_bigram
         self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
         # Kept, because the search holds no reference of its own.
-        self._fst = _with_ends_everywhere(graph.fst) if beginnings else graph.fst
+        self._fst = graph.beginnings if beginnings else graph.fst
         self._search = kaldi_decoder.FasterDecoder(self._fst, options)
         self.reset()
 
@@ -105,7 +96,7 @@ class Decoder:
         return list(self._heard)
 
     def best(self, origin: int) -> Hypothesis | None:
-        """Return the best path so far that ends a sentence, or the best of all (see `beginnings`); None: there is none.
+        """Return the best path so far that ends where it should, or the best of all if none does; None: there is none.
 
         `origin` is the sample index at which row 0 begins.
         """
@@ -115,10 +106,7 @@ class Decoder:
         found, lattice = self._search.get_best_path(use_final_probs=complete)
         if not found:
             return None
-        text = lattice.to_str()
-        if self._beginnings:
-            complete = _end_cost(text) < BROKEN_OFF
-        return self._hypothesis(list(_linear_arcs(text)), complete, origin)
+        return self._hypothesis(list(_linear_arcs(lattice.to_str())), complete, origin)
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
         """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
@@ -270,24 +258,6 @@ def _linear_arcs(text: str) -> Iterator[_Arc]:
     while state in following:
         state, arc = following.pop(state)
         yield arc
-
-
-@lru_cache(maxsize=1)  # of the grammar at work: a house's has some hundred thousand states
-def _with_ends_everywhere(fst: Any) -> Any:
-    """Given a graph whose final states cost nothing, return a copy in which all others are final, too, at a small cost.
-
-    Kaldi's search prefers final states whatever they are behind; so the choice is put into the graph.
-    """
-    open_ended = kaldifst.StdVectorFst(fst)
-    for state in range(fst.num_states):
-        if float(fst.final(state).value) == math.inf:
-            open_ended.set_final(state, kaldifst.TropicalWeight(BROKEN_OFF))
-    return kaldifst.StdConstFst(open_ended)
-
-
-def _end_cost(text: str) -> float:
-    """Given a one-path lattice as text, return the cost of its final state [nats]."""
-    return sum(_cost(fields) for fields in map(str.split, text.splitlines()) if 0 < len(fields) < 4)
 
 
 def _cost(fields: List[str]) -> float:

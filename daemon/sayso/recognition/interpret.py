@@ -1,8 +1,8 @@
 """Hypothesis -> what was meant, and how sure that is.
 
-Rule of this file: pure. The tags on a path say the intent and the slots. How sure that is has two sides: whether
-any sentence was said at all, which the path's scores tell beside those of paths that the grammar doesn't bind, and
-whether it was this one, which its rivals tell.
+Rule of this file: pure. The tags on a path say the intent and the slots. How sure that is has three sides: whether
+any sentence was said at all, which the path's scores tell beside those of paths that the grammar doesn't bind, whether
+it was this one, which its rivals tell, and whether it was said to its end, which its beginnings tell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Mapping, Sequence
 
 from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, WOKEN, SentenceEnd, SlotEnd
-from sayso.records import MARGIN_CAP, Evidence, Hypothesis, seconds
+from sayso.records import MARGIN_CAP, UNENDED_CAP, Evidence, Hypothesis, seconds
 
 FEWEST_FREE_PHONES = 1
 """Below this many phones in the unconstrained path, nobody spoke."""
@@ -30,7 +30,7 @@ FEWEST_BESIDE = 10
 """Phones that this is reckoned with at least: beside a short word a breath weighs as much as beside a sentence."""
 
 LIKELY = 0.5
-"""From this probability on, what is refused was likelier a command than not."""
+"""From this probability on, something is likelier than not."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Logistic:
     chance: float = 0.0
     phones: float = 0.0
     length: float = 0.0
+    unended: float = 0.0
     margin: float = 0.0
 
     def probability(self, evidence: Evidence) -> float:
@@ -65,6 +66,33 @@ class Calibration:
     """That a sentence of the grammar was said."""
     chosen: Logistic = Logistic(bias=0.0, margin=1.0)
     """That it was this one, if so."""
+    ended: Logistic = Logistic(bias=3.0, unended=-1.0)
+    """That it was said to its end, if so: costs are negative log-likelihoods, so that their difference is the logarithm
+    of the odds but for how often sentences break off. One end in twenty is taken to be made up."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """How sure it is that a path is what was said: probabilities, 0 to 1, each if the ones before it are so."""
+
+    spoken: float = 0.0
+    chosen: float = 0.0
+    ended: float = 0.0
+
+    @property
+    def confidence(self) -> float:
+        """Return the probability of all three."""
+        return self.spoken * self.chosen * self.ended
+
+    @property
+    def rivals(self) -> float:
+        """Return the probability that another sentence was said."""
+        return self.spoken * (1 - self.chosen) * self.ended
+
+    @property
+    def broken_off(self) -> bool:
+        """Whether the end was likelier made up than said."""
+        return self.ended < LIKELY
 
 
 @dataclass(frozen=True)
@@ -111,8 +139,9 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     return Meaning(" ".join(words), intent, slots, raw, template, wake_phrase)
 
 
-def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
-    """Given a path, and how much dearer the best one of another meaning is [nats], return the evidence for it."""
+def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP, unended: float = -math.inf) -> Evidence:
+    """Given a path, how much dearer the best one of another meaning is, and how much cheaper the likeliest beginning of
+    a sentence [nats; -infinity: there is none], return the evidence for it."""
     phones = max(hypothesis.phones, 1)
     return Evidence(
         distance=(hypothesis.free - hypothesis.acoustic) / phones,
@@ -126,30 +155,30 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP) -> Evidence:
         chance=-hypothesis.freedom * hypothesis.acoustic / phones,
         phones=phones,
         length=math.log(phones),
+        unended=min(max(unended, -UNENDED_CAP), UNENDED_CAP),
         margin=min(max(margin, 0.0), MARGIN_CAP),
     )
 
 
-def confidence(evidence: Evidence, calibration: Calibration) -> float:
-    """Given evidence, return the probability that the path is what was said, 0 to 1."""
-    return calibration.spoken.probability(evidence) * calibration.chosen.probability(evidence)
+def believe(evidence: Evidence, calibration: Calibration) -> Belief:
+    """Given evidence, return how sure it is that the path is what was said."""
+    return Belief(*(one.probability(evidence) for one in (calibration.spoken, calibration.chosen, calibration.ended)))
 
 
-def reason_to_reject(hypothesis: Hypothesis | None, spoken: float, probability: float, threshold: float) -> str:
-    """Given a path, the probability that any sentence was said and that it was this one, return why it is no command.
-
-    Empty: it is one.
-    """
+def reason_to_reject(hypothesis: Hypothesis | None, belief: Belief, threshold: float) -> str:
+    """Given a path, how sure it is, and how sure it must be, return why it is no command; empty: it is one."""
     if hypothesis is None or hypothesis.free_phones < FEWEST_FREE_PHONES:
         return "no_speech"
     if not hypothesis.words:
         return "not_a_command"
     if not hypothesis.complete:
-        return "unfinished" if spoken >= LIKELY else "not_a_command"
+        return "unfinished" if belief.spoken >= LIKELY else "not_a_command"
     if seconds(hypothesis.words[-1].end - hypothesis.words[0].start) > SLOWEST * max(hypothesis.phones, 3):
         return "not_a_command"
     if hypothesis.outside > ELSEWHERE * max(hypothesis.phones, FEWEST_BESIDE):
         return "not_a_command"
-    if probability >= threshold:
+    if belief.confidence >= threshold:
         return ""
-    return "low_confidence" if spoken >= LIKELY else "not_a_command"
+    if belief.broken_off and belief.spoken * belief.chosen >= threshold:
+        return "unfinished"
+    return "low_confidence" if belief.spoken >= LIKELY else "not_a_command"

@@ -21,9 +21,10 @@ from sayso.recognition.features import Frames
 from sayso.recognition.hesitation import HALVES, NOBODY, Half
 from sayso.recognition.interpret import (
     FEWEST_FREE_PHONES,
+    Belief,
     Calibration,
     Meaning,
-    confidence,
+    believe,
     read_tags,
     reason_to_reject,
     weigh,
@@ -46,9 +47,6 @@ from sayso.records import (
     Wake,
     seconds,
 )
-
-_BEYOND = 1
-"""Rows of the network by which a phone may come after the last word that it belongs to."""
 
 _SEARCHED = 16
 """Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
@@ -155,8 +153,7 @@ class Recognizer:
         if still < least:
             return Glimpse(Progress.SPEAKING, still)
         with self._timed("decode"):
-            hypothesis = self._likeliest(heard, still)
-        return Glimpse(self._progress(hypothesis), still)
+            return Glimpse(self._progress(heard), still)
 
     def _best(self, decoder: Decoder, heard: Sequence[Posteriors]) -> Hypothesis | None:
         decoder.reset()
@@ -164,49 +161,35 @@ class Recognizer:
             decoder.feed(posteriors)
         return decoder.best(self._opened.start)
 
-    def _likeliest(self, heard: Sequence[Posteriors], still: int) -> Hypothesis | None:
-        """Given rows, and for how many samples nothing like a phone has followed the last, return the best sentence,
-        or the beginning of one that is likelier.
+    def _progress(self, heard: Sequence[Posteriors]) -> Progress:
+        whole = self._best(self._ended, heard)
+        if whole is None or not whole.complete:
+            return Progress.UNFINISHED if whole else Progress.UNKNOWN
+        unended, meaning = self._unended(whole, heard), self._meaning(whole.tags)
+        belief = self._believe(whole, MARGIN_CAP, unended)
+        if belief.broken_off:
+            return Progress.UNFINISHED
+        if belief.confidence < self._threshold(meaning):
+            return Progress.UNKNOWN
+        rivals = rivals_of(meaning, self._read(self._ended.alternatives(_SEARCHED)))
+        if rivals and self._believe(whole, rivals[0][1], unended).confidence < self._threshold(meaning):
+            return Progress.UNKNOWN
+        if not meaning.intent:
+            return Progress.WOKEN
+        return Progress.CONTINUABLE if self._graph.goes_on(whole.tags) else Progress.FINISHED
+
+    def _believe(self, hypothesis: Hypothesis, margin: float, unended: float) -> Belief:
+        return believe(weigh(_sentence(hypothesis), margin, unended), self._settings.calibration)
+
+    def _unended(self, whole: Hypothesis, heard: Sequence[Posteriors]) -> float:
+        """Given the best whole sentence in what was heard, return how much dearer it is than the likeliest beginning of
+        one [nats].
 
         Whatever has begun, the grammar can end, and the search takes the cheapest end though nobody said it: of "turn
         the bedroom light" and silence it makes "turn the bedroom light on", with every word but one as clear as can be.
         """
         begun = self._best(self._begun, heard)
-        if begun is None or begun.complete:
-            return begun
-        whole = self._best(self._ended, heard)
-        if whole is None or not whole.words:
-            return begun
-        if [word.text for word in whole.words] == [word.text for word in begun.words]:
-            return whole
-        said = self._opened.start + self._settings.decoder.step * sum(len(one.log_probs) for one in heard) - still
-        # If more was said than the beginning accounts for, that is the rest, not quite as it should be.
-        goes_on = bool(begun.words) and said - begun.words[-1].end > _BEYOND * self._settings.decoder.step
-        made_up = whole.words[-1].start >= said
-        return whole if goes_on and not made_up else begun
-
-    def _breaks_off(self) -> bool:
-        heard = self._decoder.heard
-        likeliest = self._likeliest(heard, self._since_a_phone(heard) or 0)
-        return likeliest is not None and not likeliest.complete
-
-    def _progress(self, hypothesis: Hypothesis | None) -> Progress:
-        if hypothesis is None:
-            return Progress.UNKNOWN
-        if not hypothesis.complete:
-            return Progress.UNFINISHED
-        meaning = self._meaning(hypothesis.tags)
-        if self._probability(hypothesis, MARGIN_CAP) < self._threshold(meaning):
-            return Progress.UNKNOWN
-        rivals = rivals_of(meaning, self._read(self._begun.alternatives(_SEARCHED)))
-        if rivals and self._probability(hypothesis, rivals[0][1]) < self._threshold(meaning):
-            return Progress.UNKNOWN
-        if not meaning.intent:
-            return Progress.WOKEN
-        return Progress.CONTINUABLE if self._graph.goes_on(hypothesis.tags) else Progress.FINISHED
-
-    def _probability(self, hypothesis: Hypothesis, margin: float) -> float:
-        return confidence(weigh(_sentence(hypothesis), margin), self._settings.calibration)
+        return whole.cost - begun.cost if begun and begun.complete and begun.words else -math.inf
 
     def _since_a_phone(self, heard: Sequence[Posteriors]) -> int | None:
         """Given rows, return for how many samples nothing like a phone has followed the last; None: there is none."""
@@ -262,12 +245,12 @@ class Recognizer:
             found = self._decoder.alternatives(_SEARCHED) if hypothesis and hypothesis.complete else []
             rivals = rivals_of(meaning, self._read(found)) if meaning else []
             sentence = _sentence(hypothesis) if hypothesis else None
-            evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP) if sentence else None
-            probability = confidence(evidence, self._settings.calibration) if evidence else 0.0
-            spoken = self._settings.calibration.spoken.probability(evidence) if evidence else 0.0
-            reason = reason_to_reject(sentence, spoken, probability, self._threshold(meaning))
-            if not reason and self._breaks_off():
-                reason = "unfinished"
+            unended = -math.inf
+            if hypothesis and hypothesis.complete:
+                unended = self._unended(hypothesis, self._decoder.heard)
+            evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP, unended) if sentence else None
+            belief = believe(evidence, self._settings.calibration) if evidence else Belief()
+            reason = reason_to_reject(sentence, belief, self._threshold(meaning))
             if reason in ("", "low_confidence") and rivals and rivals[0][1] < AMBIGUITY:
                 reason = "ambiguous"
             wake = self._wake(hypothesis, found, end) if hypothesis else None
@@ -279,16 +262,16 @@ class Recognizer:
                 return wake
             # Whatever was said before the sentence, it was no wake phrase.
             reason = reason or ("" if wake and meaning.intent else "not_a_command")
-        shown = shares(rivals, self._settings.alternatives, spoken, probability)
+        shown = shares(rivals, self._settings.alternatives, belief)
         if reason or meaning is None or hypothesis is None:
-            rejection = self._reject(reason, meaning, probability, shown, evidence, end, began)
+            rejection = self._reject(reason, meaning, belief.confidence, shown, evidence, end, began)
             return replace(rejection, wake=wake)
         return Command(
             text=meaning.text,
             intent=meaning.intent,
             slots=meaning.slots,
             raw_slots=meaning.raw_slots,
-            confidence=probability,
+            confidence=belief.confidence,
             start=_sentence(hypothesis).words[0].start if wake else self._opened.speech,
             end=self._last_sound(hypothesis, end),
             decided=end.decided,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import List, Sequence, Tuple
 
-from sayso.recognition.interpret import Meaning
+from sayso.recognition.interpret import Belief, Meaning
 from sayso.records import Alternative
 
 AMBIGUITY = 0.1
@@ -36,12 +36,13 @@ def rivals_of(meaning: Meaning, found: Sequence[Costly]) -> List[Costly]:
     return rivals
 
 
-def shares(rivals: Sequence[Costly], most: int, spoken: float, probability: float) -> Tuple[Alternative, ...]:
-    """Given rivals, how many shall be told of, the probability that any sentence was said and that of the best path,
-    share among all of them, by their costs, what is left. None gets more than the best path has."""
+def shares(rivals: Sequence[Costly], most: int, belief: Belief) -> Tuple[Alternative, ...]:
+    """Given rivals, how many shall be told of, and how sure the best path is, share among all of them, by their costs,
+    the probability that it was another. None gets more than the best path has."""
     weights = [math.exp(-dearer) for _, dearer in rivals]
-    left = spoken - probability
     return tuple(
-        Alternative(other.text, other.intent, other.slots, min(probability, left * weight / sum(weights)))
+        Alternative(
+            other.text, other.intent, other.slots, min(belief.confidence, belief.rivals * weight / sum(weights))
+        )
         for (other, _), weight in zip(rivals[:most], weights)
     )
