@@ -272,7 +272,7 @@ def main() -> None:
                         hits += 1
                         delays += _delays(trial, found)
                     tops += topmost(trial.said, found)
-                    rows += _rows(shipped, suite.name, condition, trial, found)
+                    rows += evidence_of(shipped, suite.name, condition, trial, found)
                 low, high = wilson(hits, len(trials))
                 share = 100 / max(1, len(trials))
                 table.add_row(
@@ -287,10 +287,15 @@ def main() -> None:
             for condition in options.conditions.split(","):
                 rows += _refuse(shipped, surroundings, condition, options.most)
     if options.evidence:
-        with options.evidence.open("w", newline="") as handle:
-            writer = csv.DictWriter(handle, rows[0], delimiter="\t")
-            writer.writeheader()
-            writer.writerows(rows)
+        write(rows, options.evidence)
+
+
+def write(rows: Sequence[dict[str, object]], table: Path) -> None:
+    """Given evidence, write it."""
+    with table.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, rows[0], delimiter="\t")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _believed(rows: Sequence[dict[str, object]]) -> Iterator[str]:
@@ -311,7 +316,7 @@ def _refuse(shipped: Shipped, surroundings: Surroundings, condition: str, most: 
         for number, trial in enumerate(tried):
             found = shipped.outcomes(surroundings(trial.samples, condition, number))
             wrong += sum(isinstance(one, Command) for one in found)
-            yield from _rows(shipped, name, condition, trial, found)
+            yield from evidence_of(shipped, name, condition, trial, found)
         table.add_row(name, f"{hours:.2f}", str(wrong), f"{wrong / max(hours, 1e-9):.1f}")
     Console().print(table)
 
@@ -322,9 +327,10 @@ def _delays(trial: Trial, found: Sequence[Heard]) -> Iterator[float]:
     yield from ((one.decided - last) / SAMPLE_RATE for one in found if isinstance(one, Command))
 
 
-def _rows(
+def evidence_of(
     shipped: Shipped, suite: str, condition: str, trial: Trial, outcomes: Sequence[Heard]
 ) -> Iterator[dict[str, object]]:
+    """Given a trial and what came of it, yield the rows of the evidence table."""
     meanings = shipped.meanings(trial.said)
     length = len(trial.samples) / SAMPLE_RATE
     tried = {"suite": suite, "condition": condition, "key": trial.key, "seconds": length, "said": trial.said}

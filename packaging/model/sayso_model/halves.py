@@ -2,7 +2,7 @@
 
 Rule of this file: the daemon's own pipeline on recordings that a float network has cut between two words. Without its
 last word a sentence is none, and a command that comes out of it was made up. With a pause between two words, where the
-clip is quietest, it is still the same.
+clip is quietest, it is still the same. The evidence for the calibration is of training's recordings.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sayso.assembly import load_model
 from sayso.config import read_config
 from sayso.records import SAMPLE_RATE, Command, Heard
 from sayso_model import shards
-from sayso_model.acceptance import Shipped, Trial, accepted, slotted, wilson, with_bundle
+from sayso_model.acceptance import Shipped, Trial, accepted, evidence_of, slotted, wilson, with_bundle, write
 from sayso_model.alignment import Spoken, aligned, between, posteriors, ways
 from sayso_model.export import averaged
 from sayso_model.phones import Speller
@@ -33,6 +33,9 @@ from sayso_model.surroundings import Surroundings
 
 SLOTTED = "phrases with slots"
 KINDS = {"house commands": "dev-eval-rhasspy-en", SLOTTED: "dev-phrases-librispeech-test-clean"}
+LEARNT = "train-phrases-librispeech-tc100-251spk"
+BROKEN_OFF = "broken off"
+"""Suite of sentences without their last word, in tables of evidence."""
 HOUSE = REPOSITORY / "config" / "commands"
 FEWEST, MOST = 3, 7
 """Words of a sentence that is tried."""
@@ -50,9 +53,10 @@ class Cut:
     joints: Sequence[int]
 
     @property
-    def without_end(self) -> Sound:
-        """Its sound up to the last word."""
-        return shards.faded(self.trial.samples[: self.joints[-1]])
+    def half(self) -> Trial:
+        """Return it without its last word."""
+        sound = shards.faded(self.trial.samples[: self.joints[-1]])
+        return replace(self.trial, samples=sound, said=self.trial.said.rpartition(" ")[0])
 
     def paused(self, seconds: float) -> Sound:
         """Given how long, return its sound with a pause between the two words where it is quietest."""
@@ -94,14 +98,20 @@ class There:
 
     def made_up(self, tried: Sequence[Cut]) -> int:
         """Given sentences, return how many became a command without their last word."""
-        rests = [replace(one.trial, samples=one.without_end, said=one.trial.said.rpartition(" ")[0]) for one in tried]
         return sum(
             any(
                 isinstance(it, Command) and (it.intent, dict(it.slots)) not in self.shipped.meanings(one.said)
                 for it in found
             )
-            for one, found in self._heard(rests)
+            for one, found in self._heard([one.half for one in tried])
         )
+
+    def evidence(self, tried: Sequence[Cut]) -> Iterator[dict[str, object]]:
+        """Given sentences, yield the evidence for what came out of them without their last word, unless that is a
+        sentence, too."""
+        halves = [one.half for one in tried]
+        for one, found in self._heard([one for one in halves if not self.shipped.meanings(one.said)]):
+            yield from evidence_of(self.shipped, BROKEN_OFF, self.condition, replace(one, said=""), found)
 
     def _heard(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, list[Heard]]]:
         for number, one in enumerate(trials):
@@ -115,10 +125,21 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=200, help="sentences of a kind at most")
     parser.add_argument("--conditions", default="clean,kitchen:12", help="comma-separated: clean, kitchen:12, …")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument(
+        "--evidence", type=Path, help="write what the calibration needs to this table, and measure nothing"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     config = with_bundle(read_config(REPOSITORY / "config" / "sayso.toml"), options.bundle)
     model, surroundings = load_model(config), Surroundings()
+    conditions = options.conditions.split(",")
+    if options.evidence:
+        tried = list(cuts(options.run, LEARNT, options.most))
+        with tempfile.TemporaryDirectory() as folder:
+            shipped = Shipped(config, model, slotted(Path(folder), [one.trial.said for one in tried]))
+            places = [There(shipped, surroundings, condition) for condition in conditions]
+            write([row for there in places for row in there.evidence(tried)], options.evidence)
+        return
     table = Table(title=f"{model.bundle.label}: commands out of sentences without their last word; right with a pause")
     pauses = [f"a pause of {seconds:g} s" for seconds in PAUSES]
     for title in ("what", "condition", "of", "made up", "as they were", *pauses):
@@ -128,7 +149,7 @@ def main() -> None:
             tried = list(cuts(options.run, shard, options.most))
             templates = slotted(Path(folder), [one.trial.said for one in tried]) if name == SLOTTED else HOUSE
             shipped = Shipped(config, model, templates)
-            for condition in options.conditions.split(","):
+            for condition in conditions:
                 there = There(shipped, surroundings, condition)
                 counts = [there.made_up(tried), there.right([one.trial for one in tried])]
                 for seconds in PAUSES:
