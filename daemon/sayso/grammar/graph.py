@@ -219,15 +219,17 @@ def _apart(graph: kaldifst.StdVectorFst) -> tuple[kaldifst.StdConstFst, kaldifst
 
     Kaldi's search prefers final states whatever they are behind; so each is searched by itself.
     """
-    sentences, beginnings = kaldifst.StdVectorFst(graph), kaldifst.StdVectorFst(graph)
+    return _ending(graph, 0.0), _ending(graph, _BETWEEN_WORDS)
+
+
+def _ending(graph: kaldifst.StdVectorFst, weight: float) -> kaldifst.StdConstFst:
+    """Return a graph that ends only where the given one does with that weight, for nothing."""
+    one = kaldifst.StdVectorFst(graph)
     for state in range(graph.num_states):
-        weight = float(graph.final(state).value)
-        if weight == 0:
-            beginnings.set_final(state, kaldifst.TropicalWeight(math.inf))
-        elif weight < math.inf:
-            beginnings.set_final(state, kaldifst.TropicalWeight(0))
-            sentences.set_final(state, kaldifst.TropicalWeight(math.inf))
-    return kaldifst.StdConstFst(sentences), kaldifst.StdConstFst(beginnings)
+        final = float(graph.final(state).value)
+        if final < math.inf:
+            one.set_final(state, kaldifst.TropicalWeight(0.0 if final == weight else math.inf))
+    return kaldifst.StdConstFst(one)
 
 
 def _ctc_topology(tokens: int, blank: int) -> kaldifst.StdVectorFst:
