@@ -300,7 +300,7 @@ def write(rows: Sequence[dict[str, object]], table: Path) -> None:
 
 def _believed(rows: Sequence[dict[str, object]]) -> Iterator[str]:
     """Given outcomes of what was said, yield how many of each confidence were right."""
-    for low in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3):
+    for low in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2):
         judged = [one["right"] for one in rows if one["heard"] and low <= float(str(one["confidence"])) < low + 0.1]
         yield f"confidence {low:.1f} to {low + 0.1:.1f}: {judged.count(1)} right of {len(judged)}"
 
