@@ -82,11 +82,11 @@ def main(program: str) -> None:
             house = House(daemon, microphone, broker.port)
             try:
                 until(lambda: is_listening(listener), "listening")
-                house.say("turn_off_lights_in_the_Office")
+                house.say("turn_on_Standing_Light")
                 command = until(lambda: [one for one in listener.commands() if one["words"]], "a command")[0]
                 place = str(command["slots"].get("name") or command["slots"].get("area"))
                 said = until(lambda: listener.last(f"home/{place.replace(' ', '_')}/set"), f"what is done in {place}")
-                assert said == {"state": "OFF", "id": command["id"]}
+                assert said == {"state": "ON", "id": command["id"]}
                 print(f"  {command['text']!r} -> home/{place}/set {said}")
             finally:
                 house.end()
