@@ -238,16 +238,17 @@ class Recognizer:
         return self._outcome(end, began)
 
     def _outcome(self, end: UtteranceEnd, began: float) -> Heard:
+        found: List[tuple[tuple[str, ...], float]] = []
+        unended = -math.inf
         with self._timed("decode"):
             hypothesis = self._decoder.best(self._opened.start)
+            if hypothesis and hypothesis.complete:
+                found = self._decoder.alternatives(_SEARCHED)
+                unended = self._unended(hypothesis, self._decoder.heard)
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
-            found = self._decoder.alternatives(_SEARCHED) if hypothesis and hypothesis.complete else []
             rivals = rivals_of(meaning, self._read(found)) if meaning else []
             sentence = _sentence(hypothesis) if hypothesis else None
-            unended = -math.inf
-            if hypothesis and hypothesis.complete:
-                unended = self._unended(hypothesis, self._decoder.heard)
             evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP, unended) if sentence else None
             belief = believe(evidence, self._settings.calibration) if evidence else Belief()
             reason = reason_to_reject(sentence, belief, self._threshold(meaning))
