@@ -71,7 +71,10 @@ def main(program: str) -> None:
         with node_red(program, flows, broker.port) as log:
             until(lambda: "Connected to broker" in log.read_text(errors="replace"), "Node-RED to connect")
             print("a command of a minute ago and one said again are left alone, a fresh one is not")
-            until(lambda: say(listener, "HassTurnOff", "probe") or listener.last("home/probe/set"), "the flow at work")
+            off = until(
+                lambda: say(listener, "HassTurnOff", "probe") or listener.last("home/probe/set"), "the flow at work"
+            )
+            assert off["state"] == "OFF"
             say(listener, "HassTurnOn", "late light", age=60.0)
             say(listener, "HassTurnOn", "same light", repeated=True)
             say(listener, "HassTurnOn", "bed light")
