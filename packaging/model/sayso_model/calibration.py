@@ -115,11 +115,16 @@ def main() -> None:
     )
     parser.add_argument("--plots", action="store_true", help="draw reliability.svg and trade-off.svg for the card")
     options = parser.parse_args()
-    tried = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
+    try:
+        tried = [row for table in options.evidence for row in read(table) if row["suite"] not in REPORTED]
+        broken = [row for row in read(options.halves) if row["right"]]
+    except OSError as error:
+        parser.error(f"no table of evidence: {error}")
     rows = [row for row in tried if row["right"]]
     right = np.array([row["right"] == "1" for row in rows])
     nothing = np.array([row["suite"] in NOTHING for row in rows])
-    broken = [row for row in read(options.halves) if row["right"]]
+    if not right.any() or not broken:
+        parser.error("the tables must hold sentences that were heard right, and --halves some that broke off")
     ended = not_ended([row for row, is_right in zip(rows, right) if is_right], broken)
     if options.ends:
         known = tomllib.loads(options.to.read_text(encoding="utf-8"))["calibration"]
@@ -134,8 +139,9 @@ def main() -> None:
         if among.any():
             print(f"confidence {low:.1f} to {low + 0.1:.1f}: {right[among].mean():.2f} right of {among.sum()}")
     made_up = confidences(broken, weights)
+    heard = [suite for suite in NOTHING if any(row["suite"] == suite for row in tried)]
     for least in np.arange(0.1, 1, 0.1):
-        costs = ", ".join(f"{per_hour(tried, rows, found, suite, least):.1f} of {suite}" for suite in NOTHING)
+        costs = ", ".join(f"{per_hour(tried, rows, found, suite, least):.1f} of {suite}" for suite in heard)
         kept, wrong = (found[right] >= least).mean(), (found[~right & ~nothing] >= least).sum()
         ends = f"{(made_up >= least).sum()} of {len(broken)} ends made up"
         print(
