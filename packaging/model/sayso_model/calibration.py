@@ -144,9 +144,7 @@ def main() -> None:
         costs = "".join(f", {per_hour(tried, rows, found, suite, least):.1f} an hour of {suite}" for suite in heard)
         kept, wrong = (found[right] >= least).mean(), (found[~right & ~nothing] >= least).sum()
         ends = f"{(made_up >= least).sum()} of {len(broken)} ends made up"
-        print(
-            f"threshold {least:.1f} keeps {kept:.3f} of what was heard right, {wrong} wrong, {ends}{costs}"
-        )
+        print(f"threshold {least:.1f} keeps {kept:.3f} of what was heard right, {wrong} wrong, {ends}{costs}")
     if options.plots:
         from sayso_model import plots  # here, because it takes long to import
 
