@@ -30,10 +30,8 @@ from virtual_microphone import NAME, VirtualMicrophone
 
 from sayso.assembly import SHIPPED_MODEL, load_grammar
 from sayso.config import read_config
-from sayso.grammar.explain import read_sentence
-from sayso.grammar.text import words
+from sayso.reading import read_text
 from sayso.recognition.bundle import load_bundle
-from sayso.recognition.interpret import read_tags
 
 ROOT = Path(__file__).resolve().parent.parent
 SPEECH = ROOT / "tests" / "data" / "speech"
@@ -89,8 +87,8 @@ def recordings() -> List[Result]:
         if re.match("(oov|cv)_", file.stem):
             results.append(Result(file, None))
             continue
-        said = re.sub(r"^whats\b", "what's", file.stem.replace("_", " "))
-        meaning = read_tags(read_sentence(graph, words(said))[0], graph.slot_ends, graph.sentence_ends)
+        said = file.stem.replace("_", " ")
+        [meaning] = read_text(graph, said)
         results.append(Result(file, said, (meaning.intent, dict(meaning.slots))))
     return sorted(results, key=lambda result: (result.said is None, result.file.name))
 

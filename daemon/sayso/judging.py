@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
-from sayso.grammar.explain import read_sentence
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.text import words
-from sayso.recognition.interpret import read_tags
+from sayso.reading import read_text
 from sayso.records import Command, Heard, Rejection
 
 WRONG_COST = 3.0
@@ -106,12 +104,8 @@ def make_trial(file: Path, heard: Sequence[Heard], graph: DecodingGraph, own: Ma
 
 
 def senses_of(text: str, graph: DecodingGraph) -> FrozenSet[Sense]:
-    """Given written text, return what it means; apostrophes, which file names mostly lack, may be left out."""
-    bare = {symbol.replace("'", ""): symbol for symbol in graph.symbols if "'" in symbol}
-    known = set(graph.symbols)
-    spelled = [word if word in known else bare.get(word, word) for word in words(text)]
-    read = (read_tags(one, graph.slot_ends, graph.sentence_ends) for one in read_sentence(graph, spelled))
-    return frozenset(one.sense for one in read if one.intent)
+    """Given written text, return what it means."""
+    return frozenset(one.sense for one in read_text(graph, text))
 
 
 def tabulate(trials: Sequence[Trial], thresholds: Sequence[float]) -> List[Row]:

@@ -14,10 +14,8 @@ from typing import Callable, List, Optional, Tuple
 
 from sayso.errors import GrammarError, SaysoError
 from sayso.grammar.compiler import Grammar
-from sayso.grammar.explain import read_sentence
 from sayso.grammar.files import find_template_files
-from sayso.grammar.text import words
-from sayso.recognition.interpret import read_tags
+from sayso.reading import read_text
 from sayso.records import Command, Heard, Wake
 from sayso.remembered import LastGood
 
@@ -74,12 +72,10 @@ class Sentences:
 
     def meaning(self, text: str) -> Optional[Command]:
         """Given written text, return the command that it is; None if it is none, or could be several."""
-        graph = self.grammar.graph
-        read = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in read_sentence(graph, words(text)))
-        found = [meaning for meaning in read if meaning.intent]  # a wake phrase alone has none
-        if len({meaning.sense for meaning in found}) != 1:
+        found = read_text(self.grammar.graph, text)
+        if len(found) != 1:
             return None
-        one = found[0]
+        [one] = found
         return Command(one.text, one.intent, one.slots, one.raw_slots, confidence=1.0, start=0, end=0, decided=0)
 
     def threshold(self, heard: Heard, everywhere: float) -> float:

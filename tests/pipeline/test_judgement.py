@@ -73,6 +73,17 @@ def test_one_sentence_with_two_meanings_is_ambiguous_whatever_is_shown(
     assert len(found.alternatives) == min(1, alternatives)
 
 
+def test_of_two_meanings_that_which_names_a_device_is_taken(
+    model: Model, said: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    named = "  Named: {data: [{sentences: ['what''s the {name}'], lists: {name: {values: [weather]}}}]}\n"
+    for intents in (WEATHER + named, named + WEATHER):
+        found = _judge(model, said, tmp_path, intents)
+        assert isinstance(found, Command)
+        assert (found.intent, found.slots) == ("Named", {"name": "weather"})
+        assert not [one for one in found.alternatives if one.text == found.text]
+
+
 def test_one_sentence_written_twice_with_one_meaning_is_a_command(
     model: Model, said: npt.NDArray[np.int16], tmp_path: Path
 ) -> None:

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Sequence
 
 import pytest
+from hassil import Intents, recognize_best
+from hassil.intents import TextSlotList
 from small_grammars import meanings
 
+from sayso.assembly import configured_bundle, load_grammar
+from sayso.config import parse_config
 from sayso.errors import GrammarError
+from sayso.grammar.explain import sample
+from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.house import House, read_house_sentences
+from sayso.grammar.readings import readings
 from sayso.grammar.templates import parse_templates
 from sayso.grammar.words import WordAcceptor, build_word_acceptor
+from sayso.reading import meaning_of, read_text
 from sayso.recognition.interpret import Meaning, read_tags
 
 SAYSO = Path(sys.executable).with_name("sayso")
@@ -71,6 +81,38 @@ def test_home_assistants_sentences_mean_what_they_mean_there(
     assert found
     assert {one.intent for one in found} == {intent}
     assert any(slots.items() <= dict(one.slots).items() for one in found)
+
+
+def test_what_may_mean_several_things_means_what_it_does_in_home_assistant(tmp_path: Path) -> None:
+    names = ["bed light", "kitchen light", "kitchen lights", "all kitchen lights"]
+    graph = _graph(tmp_path, names, [*NUMBERS, "HassGetState"])
+    lists = {
+        "name": TextSlotList.from_tuples([(name, name, {"domain": "light"}) for name in names]),
+        "area": TextSlotList.from_strings(["kitchen"]),
+        "floor": TextSlotList.from_strings([]),
+    }
+    theirs = Intents.from_dict(json.loads((files("home_assistant_intents") / "data" / "en.json").read_text()))
+    chance = random.Random(1)  # noqa: S311 - sentences, not secrets
+    compared = 0
+    for _ in range(3000):
+        said = meaning_of(graph, sample(graph, chance)).text
+        if len({meaning_of(graph, output).sense for output in readings(graph, said.split())}) == 1:
+            continue
+        [taken] = read_text(graph, said)
+        found = recognize_best(said.replace(" %", "%"), theirs, slot_lists=lists, best_slot_name="name")
+        assert found is not None, said
+        values = {entity.name: entity.value for entity in found.entities_list}
+        assert (taken.intent, dict(taken.slots)) == (found.intent.name, values), said
+        compared += 1
+    assert compared > 20
+
+
+def _graph(folder: Path, lights: Sequence[str], leave_out: Sequence[str]) -> DecodingGraph:
+    """Given a house's lights, return its sentences compiled."""
+    (folder / "a.yaml").write_text("language: en\n")
+    house = f'areas = ["kitchen"]\nleave_out = {json.dumps(leave_out)}\nnames.light = {json.dumps(lights)}\n'
+    config = parse_config(f'[commands]\npath = "{folder}"\n[house]\nsentences = true\n{house}', "test")
+    return load_grammar(config, configured_bundle(config)).graph
 
 
 @pytest.mark.parametrize("sentence", ["turn on the front light", "lock the bed light", "turn on the fan"])

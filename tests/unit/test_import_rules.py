@@ -34,9 +34,10 @@ SHAPES = {"pydantic", "tomllib", "tomli"}
 PURE = {
     "audio/gate.py", "audio/watch.py", "recognition/features.py", "recognition/acoustic.py",
     "recognition/interpret.py", "recognition/endpoint.py", "recognition/pipeline.py", "recognition/recognizer.py",
-    "recognition/hesitation.py", "recognition/rivals.py",
-    "grammar/brackets.py", "grammar/context.py", "grammar/tags.py", "grammar/text.py", "grammar/variants.py",
-    "grammar/words.py", "mqtt/contract.py", "mqtt/homeassistant.py", "mqtt/hermes.py", "mqtt/requests.py", "records.py",
+    "recognition/hesitation.py", "recognition/precedence.py", "recognition/rivals.py",
+    "grammar/brackets.py", "grammar/context.py", "grammar/readings.py", "grammar/tags.py", "grammar/text.py",
+    "grammar/variants.py", "grammar/words.py", "mqtt/contract.py", "mqtt/homeassistant.py", "mqtt/hermes.py",
+    "mqtt/requests.py", "records.py",
 }  # fmt: skip
 IMPURE = {
     "threading",
@@ -52,8 +53,9 @@ IMPURE = {
 }
 
 FOLDERS = ("audio", "recognition", "grammar", "mqtt")
-BRIDGES = {"sayso.grammar.graph", "sayso.grammar.tags"}
-"""What recognition may know of the grammar: the graph it searches, and the tags that come out."""
+BRIDGES = {"sayso.grammar.graph", "sayso.grammar.readings", "sayso.grammar.tags", "sayso.grammar.written"}
+"""What recognition may know of the grammar: the graph it searches, the tags that come out, and what else the same words
+are there."""
 
 
 @cache

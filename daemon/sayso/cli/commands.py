@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional
 
 import click
 from rich.console import Console
@@ -20,11 +20,17 @@ from sayso.cli.importing import import_
 from sayso.cli.settings import commands_option, model_option, overrides, settings
 from sayso.grammar import explain as explaining
 from sayso.grammar.compiler import Grammar
+from sayso.grammar.doubles import double_meanings
 from sayso.grammar.text import words
-from sayso.recognition.interpret import Meaning, read_tags
+from sayso.reading import meaning_of, read_text
+from sayso.recognition.interpret import Meaning
+from sayso.recognition.precedence import MeaningOf
 
 MOST_LISTED = 20
 """Findings of a kind that are shown on a terminal; --json has them all."""
+
+MOST_DOUBLES = 1000
+"""Pairs of templates with double meanings that are looked for."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -47,7 +53,7 @@ class _Explanation:
     guessed: Dict[str, str]
     double_meanings: List[Dict[str, Any]]
     searched_all: bool
-    sound_alike: List[List[Any]]
+    sound_alike: List[List[str]]
     unused_lists: List[str]
     unsaid: List[str]
     left_out: Dict[str, int]
@@ -86,7 +92,7 @@ def sample(
     grammar = _load(context, commands, model)
     chance = random.Random(seed)  # noqa: S311 - examples, not secrets
     for _ in range(count):
-        meaning = _meaning(grammar, explaining.sample(grammar.graph, chance))
+        meaning = meaning_of(grammar.graph, explaining.sample(grammar.graph, chance))
         click.echo(json.dumps(_payload(meaning), ensure_ascii=False) if as_json else _line(meaning))
 
 
@@ -99,8 +105,7 @@ def sample(
 def test(context: click.Context, commands: Optional[Path], model: Optional[Path], as_json: bool, sentence: str) -> None:
     """Print what SENTENCE would publish. Exit 1 if it can't be said."""
     grammar = _load(context, commands, model)
-    said = words(sentence)
-    meanings = _distinct([_meaning(grammar, output) for output in explaining.read_sentence(grammar.graph, said)])
+    meanings = read_text(grammar.graph, sentence)
     if as_json:
         click.echo(json.dumps([_payload(meaning) for meaning in meanings], ensure_ascii=False))
     for meaning in meanings if not as_json else ():
@@ -108,6 +113,7 @@ def test(context: click.Context, commands: Optional[Path], model: Optional[Path]
     if len(meanings) > 1:
         click.echo("sayso: it means several things, and would be rejected as ambiguous", err=True)
     if not meanings:
+        said = words(sentence)
         place, following = explaining.expected_after(grammar.graph, said)
         so_far = " ".join(said[:place]) or "(the beginning)"
         listed = ", ".join(following[:MOST_LISTED]) or "(the end)"
@@ -121,14 +127,6 @@ def _load(context: click.Context, commands: Optional[Path], model: Optional[Path
     return load_grammar(config, configured_bundle(config))
 
 
-def _meaning(grammar: Grammar, output: Sequence[str]) -> Meaning:
-    return read_tags(output, grammar.graph.slot_ends, grammar.graph.sentence_ends)
-
-
-def _distinct(meanings: Sequence[Meaning]) -> List[Meaning]:
-    return list({(one.intent, repr(sorted(one.slots.items()))): one for one in meanings}.values())
-
-
 def _payload(meaning: Meaning) -> Dict[str, Any]:
     said = {"text": meaning.text, "intent": meaning.intent}
     return {**said, "slots": dict(meaning.slots), "raw_slots": dict(meaning.raw_slots), "template": meaning.template}
@@ -139,12 +137,10 @@ def _line(meaning: Meaning) -> str:
 
 
 def _explain(grammar: Grammar) -> _Explanation:
-    doubles, searched_all = explaining.double_meanings(grammar, 1000)
-    told = []
-    for pair in doubles:
-        first, second = _meaning(grammar, pair.first), _meaning(grammar, pair.second)
-        if len(_distinct([first, second])) > 1:
-            told.append({"first": _payload(first), "second": _payload(second)})
+    taken = MeaningOf(grammar.graph)
+    doubles, searched_all = double_meanings(
+        grammar, MOST_DOUBLES, lambda *two: len({taken(one).sense for one in two}) > 1
+    )
     return _Explanation(
         files=[str(file) for file in grammar.files],
         intents=dict(Counter(sentence.intent for sentence in grammar.templates.sentences)),
@@ -155,9 +151,11 @@ def _explain(grammar: Grammar) -> _Explanation:
             for word, said in sorted(grammar.pronunciations.items())
             if said.source in ("guessed", "letters")
         },
-        double_meanings=told,
+        double_meanings=[
+            {"first": _payload(taken(pair.first)), "second": _payload(taken(pair.second))} for pair in doubles
+        ],
         searched_all=searched_all,
-        sound_alike=[[one.first, one.second, one.distance] for one in explaining.sound_alike(grammar)],
+        sound_alike=[list(pair) for pair in explaining.sound_alike(grammar)],
         unused_lists=explaining.unused_lists(grammar),
         unsaid=explaining.unsaid(grammar),
         left_out=dict(grammar.left_out),
@@ -179,7 +177,7 @@ def _show(found: _Explanation) -> None:
     for title, lines in (
         ("pronunciation guessed", [f"{word}: {said}" for word, said in found.guessed.items()]),
         (f"said the same, meaning different things{note}", doubles),
-        ("words that sound alike", [f"{one} / {two} ({near} phones apart)" for one, two, near in found.sound_alike]),
+        ("words in the same place that differ in one phone", [" / ".join(pair) for pair in found.sound_alike]),
         ("lists that no sentence uses", found.unused_lists),
         ("templates that can't be said here, by requires_context and [commands] context", found.unsaid),
         (

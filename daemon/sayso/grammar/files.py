@@ -127,6 +127,8 @@ class TemplateFile:
     """Key path -> line, counted from 1."""
     source: bytes = field(repr=False, default=b"")
     """What was read."""
+    own: bool = True
+    """Whether it is the owner's; else it is Home Assistant's."""
 
     def where(self, *path: Union[str, int]) -> str:
         """Given a key path, return `file:line` of the nearest value that is written in the file."""

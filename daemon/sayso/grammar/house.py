@@ -71,7 +71,8 @@ def read_house_sentences(house: House, language: str = "en") -> HouseSentences:
         "expansion_rules": {PREFIX + name: _prefixed(body) for name, body in data["expansion_rules"].items()},
         "skip_words": data["skip_words"],
     }
-    return HouseSentences(TemplateFile(path, Contents.model_validate(contents), {}, source), dict(left_out))
+    file = TemplateFile(path, Contents.model_validate(contents), {}, source, own=False)
+    return HouseSentences(file, dict(left_out))
 
 
 def _read(language: str) -> tuple[Path, bytes, dict[str, Any], dict[str, str]]:

@@ -44,3 +44,5 @@ class SentenceEnd:
     """Slots that the sentence takes for granted."""
     template: str
     where: str
+    own: bool = True
+    """Whether it is the owner's; else it is one of Home Assistant's."""

@@ -92,6 +92,8 @@ class Sentence:
     lists: Mapping[str, ValueList] = field(repr=False)
     """Every list the sentence may name, local before global."""
     rules: Mapping[str, Rule] = field(repr=False)
+    own: bool
+    """Whether it is the owner's; else it is one of Home Assistant's."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,9 @@ class _Parser:
             self.problems += missing
             if not missing:
                 conditions = (block.requires_context, block.excludes_context)
-                self.sentences.append(Sentence(intent, text, where, parsed, block.slots, *conditions, lists, rules))
+                self.sentences.append(
+                    Sentence(intent, text, where, parsed, block.slots, *conditions, lists, rules, file.own)
+                )
 
     def _complain(self, where: str, what: str, remedy: str) -> None:
         self.problems.append(Problem(where, what, remedy))

@@ -120,7 +120,8 @@ class _Fragments:
         largest = len(self._acceptor.arcs) + LARGEST_SENTENCE
         if not _join_words(self._arcs, (start, end), self._required, self._acceptor, largest):
             raise self._too_large()
-        self._acceptor.sentence_ends.append(SentenceEnd(sentence.intent, slots, sentence.text, sentence.where))
+        ended = SentenceEnd(sentence.intent, slots, sentence.text, sentence.where, sentence.own)
+        self._acceptor.sentence_ends.append(ended)
 
     def _from_the_room(self, sentence: Sentence) -> dict[str, Any]:
         found = slots_from(self._context, sentence.requires_context)

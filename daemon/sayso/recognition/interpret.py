@@ -106,6 +106,10 @@ class Meaning:
     template: str
     wake_phrase: str = ""
     """What was said to get our attention, which is no part of `text`; empty: nothing."""
+    own: bool = True
+    """Whether the template is the owner's; else it is one of Home Assistant's."""
+    place: tuple[int, ...] = ()
+    """Where it is written: the number of its template, then those of its slots' values."""
 
     @property
     def sense(self) -> tuple[str, str]:
@@ -119,7 +123,10 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     slots: dict[str, Any] = {}
     raw: dict[str, str] = {}
     begun: dict[str, int] = {}
+    values: list[int] = []
     intent = template = wake_phrase = ""
+    own = True
+    place: tuple[int, ...] = ()
     for symbol in output:
         if not symbol.startswith(TAG):
             words.append(symbol)
@@ -129,14 +136,16 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
         elif symbol.startswith(SLOT_BEGINS):
             begun[symbol[len(SLOT_BEGINS) :]] = len(words)
         elif symbol.startswith(SLOT_ENDS):
-            end = slot_ends[int(symbol[len(SLOT_ENDS) :])]
+            values.append(int(symbol[len(SLOT_ENDS) :]))
+            end = slot_ends[values[-1]]
             raw[end.slot] = " ".join(words[begun.get(end.slot, 0) :])
             slots[end.slot] = raw[end.slot] if end.value is None else end.value
         elif symbol.startswith(SENTENCE_ENDS):
-            sentence = sentence_ends[int(symbol[len(SENTENCE_ENDS) :])]
-            intent, template = sentence.intent, sentence.template
+            number = int(symbol[len(SENTENCE_ENDS) :])
+            sentence = sentence_ends[number]
+            intent, template, own, place = sentence.intent, sentence.template, sentence.own, (number, *values)
             slots = {**sentence.slots, **slots}
-    return Meaning(" ".join(words), intent, slots, raw, template, wake_phrase)
+    return Meaning(" ".join(words), intent, slots, raw, template, wake_phrase, own, place)
 
 
 def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP, unended: float = -math.inf) -> Evidence:

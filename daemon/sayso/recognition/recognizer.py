@@ -25,11 +25,11 @@ from sayso.recognition.interpret import (
     Calibration,
     Meaning,
     believe,
-    read_tags,
     reason_to_reject,
     weigh,
 )
 from sayso.recognition.opinion import Opinion
+from sayso.recognition.precedence import MeaningOf
 from sayso.recognition.rivals import AMBIGUITY, rivals_of, shares
 from sayso.records import (
     MARGIN_CAP,
@@ -99,6 +99,7 @@ class Recognizer:
         self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
+        self._meaning = MeaningOf(graph)
         self._opened = UtteranceStart(0, 0)
         self._frames = 0
         self._half: Half | None = None
@@ -324,9 +325,6 @@ class Recognizer:
         with self._timed("features"):
             frames = features.silence(missing)
         return self._rows(frames, acoustic, spoken)
-
-    def _meaning(self, output: tuple[str, ...]) -> Meaning:
-        return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
 
     def _read(self, found: Sequence[tuple[tuple[str, ...], float]]) -> List[tuple[Meaning, float]]:
         return [(self._meaning(output), cost) for output, cost in found]

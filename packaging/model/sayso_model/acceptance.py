@@ -24,10 +24,8 @@ from rich.table import Table
 
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, read_config
-from sayso.grammar.explain import read_sentence
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.text import words
-from sayso.recognition.interpret import read_tags
+from sayso.reading import meaning_of, read_text
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard, Hypothesis
 from sayso_model import shards
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
@@ -203,15 +201,12 @@ class Shipped:
 
     def meaning(self, found: Hypothesis) -> Meant:
         """Given a path, return what it means."""
-        one = read_tags(found.tags, self.graph.slot_ends, self.graph.sentence_ends)
+        one = meaning_of(self.graph, found.tags)
         return one.intent, dict(one.slots)
 
     def meanings(self, said: str) -> list[Meant]:
-        """Given a sentence, return what it may mean."""
-        graph = self._grammar.graph
-        outputs = read_sentence(graph, words(said)) or read_sentence(graph, words(said.replace("whats", "what's")))
-        found = [read_tags(output, graph.slot_ends, graph.sentence_ends) for output in outputs]
-        return [(one.intent, dict(one.slots)) for one in found]
+        """Given a sentence, return what it means: several things where nothing decides."""
+        return [(one.intent, dict(one.slots)) for one in read_text(self.graph, said)]
 
     def outcomes(self, sound: Sound) -> list[Heard]:
         """Given a recording, return what the daemon makes of it."""

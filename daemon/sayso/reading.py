@@ -1,0 +1,37 @@
+"""Written text -> what it means as one of the owner's sentences.
+
+Rule of this file: it only puts together; which words make a sentence the grammar says, and which of several meanings
+counts recognition/precedence.py.
+"""
+
+from __future__ import annotations
+
+from typing import List, Tuple
+
+from sayso.grammar.graph import DecodingGraph
+from sayso.grammar.readings import Forms, Output, as_it_is, readings
+from sayso.grammar.text import words
+from sayso.grammar.written import people_write, said_out
+from sayso.recognition.interpret import Meaning, read_tags
+from sayso.recognition.precedence import preferred
+
+
+def meaning_of(graph: DecodingGraph, output: Output) -> Meaning:
+    """Given the words and tags of a path, return what they mean."""
+    return read_tags(output, graph.slot_ends, graph.sentence_ends)
+
+
+def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
+    """Given a text, as people write it, return what it means; nothing: it is no sentence, several things: nothing
+    decides among them."""
+    written = words(text)
+    ways: List[Tuple[Output, Forms]] = [
+        (written, as_it_is),
+        (written, people_write),
+        (said_out(written), people_write),  # "50%", where the grammar holds fifty percent
+    ]
+    for said, forms in ways:
+        found = [meaning_of(graph, output) for output in readings(graph, said, forms)]
+        if meanings := [one for one in found if one.intent]:  # a wake phrase alone has none
+            return preferred(meanings)
+    return []
