@@ -106,7 +106,7 @@ def phonology(bundle: Bundle) -> Phonology:
 def load_grammar(config: Config, bundle: Bundle, path: Optional[Path] = None, *, apart: bool = False) -> Grammar:
     """Given the settings, return the compiled sentences, those of another path if one is given. `apart`: compiled by a
     process of its own. Raise GrammarError."""
-    values = config.house.model_dump(exclude={"sentences"})
+    house = config.house.model_dump()
     folder = own_cache_folder(os.environ) if config.commands.cache else None
     with ExitStack() as stack:
         if apart and folder is None:
@@ -116,7 +116,7 @@ def load_grammar(config: Config, bundle: Bundle, path: Optional[Path] = None, *,
             phonology(bundle),
             config.commands.context,
             config.listening.wake_phrases,
-            House(**values) if config.house.sentences else None,
+            House(**house) if any(house.values()) else None,
             GraphCache(folder),
             apart=apart,
         )

@@ -133,9 +133,9 @@ class CommandsConfig(_Section):
 
 
 class HouseConfig(_Section):
-    """Home Assistant's own English sentences, for the names and areas of your house."""
+    """What your house has: your sentences may name it as Home Assistant's do, {name}, {area} and {floor}."""
 
-    sentences: bool = Field(default=False, description="hear them beside your own")
+    sentences: bool = Field(default=False, description="hear Home Assistant's own English sentences, too")
     names: Dict[str, List[str]] = Field(
         default_factory=dict, description='devices by domain, e.g. {light = ["bed light"], lock = ["front door"]}'
     )

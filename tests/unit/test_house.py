@@ -147,6 +147,35 @@ def test_a_house_that_nothing_fits_is_told() -> None:
         read_house_sentences(House({"light": ["lamp"]}, leave_out=everything))
 
 
+@pytest.mark.parametrize("theirs", ["true", "false"])
+def test_the_owners_sentences_may_name_what_home_assistants_do(tmp_path: Path, theirs: str) -> None:
+    own = "['<turn> <the> {name} {color}', '{lamp} in [the] {area}']"
+    (tmp_path / "a.yaml").write_text(
+        f"language: en\nintents: {{Party: {{data: [{{sentences: {own}}}]}}}}\n"
+        "lists: {lamp: {values: [disco]}, color: {values: [plaid]}}\n"
+    )
+    house = f'[house]\nsentences = {theirs}\nareas = ["kitchen"]\nnames.light = ["bed light"]\n'
+    config = parse_config(
+        f'[commands]\npath = "{tmp_path}"\n{house}leave_out = {json.dumps([*NUMBERS, "HassGetState"])}\n', "test"
+    )
+    graph = load_grammar(config, configured_bundle(config)).graph
+    said = {"switch the bed light plaid": {"name": "bed light", "color": "plaid"}}
+    said["disco in the kitchen"] = {"lamp": "disco", "area": "kitchen"}
+    for text, slots in said.items():
+        [found] = read_text(graph, text)
+        assert (found.intent, dict(found.slots)) == ("Party", slots)
+    # What the owner wrote is Home Assistant's to name no more than before.
+    assert not read_text(graph, "set the bed light color to plaid")
+    assert bool(read_text(graph, "set the bed light color to red")) == (theirs == "true")
+
+
+def test_what_a_house_would_fill_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("language: en\nintents: {Do: {data: [{sentences: ['light in {area}']}]}}\n")
+    config = parse_config(f'[commands]\npath = "{tmp_path}"\n', "test")
+    with pytest.raises(GrammarError, match=r"no list \{area\} \(Home Assistant fills it; here \[house\] areas does"):
+        load_grammar(config, configured_bundle(config))
+
+
 def test_one_switch_adds_them_to_the_owners_sentences(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("language: en\nintents: {Party: {data: [{sentences: ['party <now>']}, "
                                      "{sentences: ['dance'], requires_context: {floor: wooden}}]}}\n"

@@ -1,8 +1,7 @@
 """Home Assistant's own sentences, for the names and areas of one house.
 
 Rule of this file: the only one that reads the package home-assistant-intents. What a closed grammar can't hear (lists
-that stand for any text) and what this house doesn't have is left out, and counted. Lists and rules get a prefix of
-their own, lest they meet the owner's.
+that stand for any text) and what this house doesn't have is left out, and counted.
 """
 
 from __future__ import annotations
@@ -17,8 +16,6 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from sayso.errors import GrammarError
 from sayso.grammar.files import Contents, TemplateFile
-
-PREFIX = "home_assistant."
 
 _PACKAGE = "home_assistant_intents"
 _LIST = re.compile(r"\{([^{}:]+)(?::([^{}]+))?\}")
@@ -37,11 +34,13 @@ class House:
     floors: Sequence[str] = ()
     leave_out: Sequence[str] = ()
     """Intents that are not wanted."""
+    sentences: bool = True
+    """Whether Home Assistant's sentences are wanted; else the owner's may name its lists and rules all the same."""
 
 
 @dataclass(frozen=True)
 class HouseSentences:
-    """Home Assistant's sentences for a house."""
+    """Home Assistant's sentences for a house, and the lists and rules that others may name, too."""
 
     file: TemplateFile
     left_out: Mapping[str, int]
@@ -55,21 +54,21 @@ def read_house_sentences(house: House, language: str = "en") -> HouseSentences:
     left_out: Counter[str] = Counter()
     intents: dict[str, Any] = {}
     sieve = _Sieve(house, data, left_out)
-    for intent, content in data["intents"].items():
+    for intent, content in data["intents"].items() if house.sentences else ():
         if intent in house.leave_out:
             continue
         blocks = [block for one in content["data"] if (block := sieve.block(one, domains.get(intent, "")))]
         if blocks:
             intents[intent] = {"data": blocks}
-    if not intents:
+    if not intents and house.sentences:
         remedy = "fill in [house] names and areas"
         raise GrammarError("none of Home Assistant's sentences fits this house", where=str(path), remedy=remedy)
     contents = {
         "language": language,
         "intents": intents,
-        "lists": {PREFIX + name: values for name, values in sieve.lists.items() if name in sieve.used},
-        "expansion_rules": {PREFIX + name: _prefixed(body) for name, body in data["expansion_rules"].items()},
-        "skip_words": data["skip_words"],
+        "lists": {**data["lists"], **sieve.lists},
+        "expansion_rules": data["expansion_rules"],
+        "skip_words": data["skip_words"] if house.sentences else [],
     }
     file = TemplateFile(path, Contents.model_validate(contents), {}, source, own=False)
     return HouseSentences(file, dict(left_out))
@@ -105,7 +104,6 @@ class _Sieve:
             for name in names
         ]
         own = {"name": named, "area": _values(house.areas), "floor": _values(house.floors)}
-        self.used: set[str] = set()
         self.lists.update((name, {"values": values}) for name, values in own.items() if values)
 
     def block(self, block: Mapping[str, Any], intent_domain: str) -> dict[str, Any] | None:
@@ -114,22 +112,20 @@ class _Sieve:
         if domains and not domains & self._owned:
             self._left_out[f"no {' or '.join(sorted(domains))} is named"] += len(block["sentences"])
             return None
-        kept = [_prefixed(text) for text in block["sentences"] if self._can_be_said(text)]
+        kept = [text for text in block["sentences"] if self._can_be_said(text)]
         if not kept:
             return None
         known = ("slots", "requires_context", "excludes_context")
         return {"sentences": kept, **{key: block[key] for key in known if key in block}}
 
     def _can_be_said(self, text: str) -> bool:
-        named = set(self._lists_of(text, frozenset()))
-        for name in sorted(named):
+        for name in sorted(set(self._lists_of(text, frozenset()))):
             if name in self._wildcards:
                 self._left_out[f"{{{name}}} may be any text"] += 1
                 return False
             if name not in self.lists:
                 self._left_out[f"no {name} is named"] += 1
                 return False
-        self.used |= named
         return True
 
     def _lists_of(self, text: str, inside: frozenset[str]) -> Iterator[str]:
@@ -146,12 +142,6 @@ def _domains(block: Mapping[str, Any]) -> set[str]:
     if isinstance(asked, Mapping):
         asked = asked.get("value", ())
     return {asked} if isinstance(asked, str) else set(asked)
-
-
-def _prefixed(text: str) -> str:
-    """Given a template, return it with the names of lists and rules as they are called here."""
-    listed = _LIST.sub(lambda one: f"{{{PREFIX}{one.group(1)}:{one.group(2) or one.group(1)}}}", text)
-    return _RULE.sub(lambda one: f"<{PREFIX}{one.group(1)}>", listed)
 
 
 def _values(names: Sequence[str]) -> list[Any]:

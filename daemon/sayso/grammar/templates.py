@@ -25,7 +25,7 @@ from hassil.parser import ParseError
 
 from sayso.errors import GrammarError, Problem
 from sayso.grammar.brackets import wrong_bracket
-from sayso.grammar.files import ListValue, NumberRange, SentenceBlock, SlotList, TemplateFile
+from sayso.grammar.files import Contents, ListValue, NumberRange, SentenceBlock, SlotList, TemplateFile
 from sayso.grammar.text import words
 
 __all__ = [
@@ -128,8 +128,8 @@ def parse_templates(files: Sequence[TemplateFile]) -> Templates:
         raise GrammarError(problems=parser.problems)
     return Templates(
         sentences=tuple(parser.sentences),
-        lists=parser.lists,
-        rules=parser.rules,
+        lists=parser.owners.lists,
+        rules=parser.owners.rules,
         skip_words=tuple(dict.fromkeys(parser.skip_words)),
         pronunciations={word: tuple(said) for word, said in parser.pronunciations.items()},
         min_confidence=parser.min_confidence,
@@ -137,14 +137,29 @@ def parse_templates(files: Sequence[TemplateFile]) -> Templates:
     )
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """What templates may name."""
+
+    lists: dict[str, ValueList] = field(default_factory=dict)
+    wildcards: dict[str, str] = field(default_factory=dict)
+    """Lists that stand for any text, and where they are written."""
+    rules: dict[str, Rule] = field(default_factory=dict)
+
+    def beneath(self, inner: _Scope) -> _Scope:
+        """Given a scope within this one, return all that can be named there."""
+        lists = {name: one for name, one in self.lists.items() if name not in inner.wildcards}
+        wildcards = {name: where for name, where in self.wildcards.items() if name not in inner.lists}
+        return _Scope({**lists, **inner.lists}, {**wildcards, **inner.wildcards}, {**self.rules, **inner.rules})
+
+
 class _Parser:
     """Gathers templates and problems over several files."""
 
     def __init__(self) -> None:
         self.sentences: list[Sentence] = []
-        self.lists: dict[str, ValueList] = {}
-        self.wildcards: dict[str, str] = {}
-        self.rules: dict[str, Rule] = {}
+        self.owners = _Scope()
+        self.home_assistants = _Scope()
         self.skip_words: list[str] = []
         self.pronunciations: dict[str, list[tuple[str, str]]] = {}
         self.min_confidence: dict[str, float] = {}
@@ -152,9 +167,7 @@ class _Parser:
 
     def take_shared(self, file: TemplateFile) -> None:
         contents = file.contents
-        for name, slot_list in contents.lists.items():
-            self._take_list(self.lists, self.wildcards, name, slot_list, file, ("lists", name))
-        self._take_rules(self.rules, contents.expansion_rules, file, ("expansion_rules",))
+        self._define(self.owners if file.own else self.home_assistants, contents, file, ())
         for index, phrase in enumerate(contents.skip_words):
             if set(phrase) & set("()[]{}<>|") or not words(phrase):
                 what = f'skip word "{phrase}" is no plain text'
@@ -178,13 +191,11 @@ class _Parser:
                 self._take_block(file, intent, ("intents", intent, "data", number), block)
 
     def _take_block(self, file: TemplateFile, intent: str, place: _Place, block: SentenceBlock) -> None:
-        lists, wildcards, rules = dict(self.lists), dict(self.wildcards), dict(self.rules)
-        for name, slot_list in block.lists.items():
-            lists.pop(name, None)
-            wildcards.pop(name, None)
-            self._take_list(lists, wildcards, name, slot_list, file, (*place, "lists", name))
-        self._take_rules(rules, block.expansion_rules, file, (*place, "expansion_rules"))
-        references = _References(lists, wildcards, rules)
+        self._define(local := _Scope(), block, file, place)
+        # The owner's templates may name what Home Assistant knows; its own never see what the owner wrote.
+        scope = self.home_assistants.beneath(self.owners) if file.own else self.home_assistants
+        scope = scope.beneath(local)
+        references = _References(scope)
         for index, text in enumerate(block.sentences):
             where = file.where(*place, "sentences", index)
             parsed = self._parse(text, where)
@@ -194,9 +205,18 @@ class _Parser:
             self.problems += missing
             if not missing:
                 conditions = (block.requires_context, block.excludes_context)
-                self.sentences.append(
-                    Sentence(intent, text, where, parsed, block.slots, *conditions, lists, rules, file.own)
-                )
+                known = scope.lists, scope.rules
+                self.sentences.append(Sentence(intent, text, where, parsed, block.slots, *conditions, *known, file.own))
+
+    def _define(
+        self, scope: _Scope, written: Union[Contents, SentenceBlock], file: TemplateFile, place: _Place
+    ) -> None:
+        for name, slot_list in written.lists.items():
+            self._take_list(scope, name, slot_list, file, (*place, "lists", name))
+        for name, body in written.expansion_rules.items():
+            where = file.where(*place, "expansion_rules", name)
+            if (expression := self._parse(body, where)) is not None:
+                scope.rules[name] = Rule(name, where, expression)
 
     def _complain(self, where: str, what: str, remedy: str) -> None:
         self.problems.append(Problem(where, what, remedy))
@@ -215,25 +235,8 @@ class _Parser:
         self._complain(where, f'"{text}": {wrong}', "mend the template")
         return None
 
-    def _take_rules(
-        self, rules: dict[str, Rule], written: Mapping[str, str], file: TemplateFile, place: _Place
-    ) -> None:
-        for name, body in written.items():
-            where = file.where(*place, name)
-            expression = self._parse(body, where)
-            if expression is not None:
-                rules[name] = Rule(name, where, expression)
-
-    def _take_list(
-        self,
-        lists: dict[str, ValueList],
-        wildcards: dict[str, str],
-        name: str,
-        slot_list: SlotList,
-        file: TemplateFile,
-        place: _Place,
-    ) -> None:
-        where = file.where(*place)
+    def _take_list(self, scope: _Scope, name: str, slot_list: SlotList, file: TemplateFile, place: _Place) -> None:
+        where, lists = file.where(*place), scope.lists
         before = len(self.problems)
         values: list[Union[TextValue, NumberValue]] = list(lists[name].values) if name in lists else []
         if slot_list.range is not None:
@@ -243,7 +246,7 @@ class _Parser:
             if value is not None:
                 values.append(value)
         if not values and slot_list.wildcard:
-            wildcards[name] = where
+            scope.wildcards[name] = where
             return
         if not values and len(self.problems) == before:
             self._complain(where, f"list `{name}` has no value", "give it `values` or a `range`")
@@ -276,14 +279,18 @@ class _Parser:
                 yield NumberValue(str(number), int(out) if out == int(out) else out)
 
 
+_OF_THE_HOUSE = {
+    name: f"Home Assistant fills it; here [house] {setting} does, or a list of yours"
+    for name, setting in (("name", "names"), ("area", "areas"), ("floor", "floors"))
+}
+"""List that Home Assistant's templates name without writing it -> what to do."""
+
+
 class _References:
     """Looks for what a block of sentences names and nobody wrote."""
 
-    def __init__(self, lists: Mapping[str, ValueList], wildcards: Mapping[str, str], rules: Mapping[str, Rule]) -> None:
-        """`wildcards`: names of lists that stand for any text, and where they are written."""
-        self._lists = lists
-        self._wildcards = wildcards
-        self._rules = rules
+    def __init__(self, scope: _Scope) -> None:
+        self._lists, self._wildcards, self._rules = scope.lists, scope.wildcards, scope.rules
 
     def problems(self, expression: Expression, where: str, text: str) -> list[Problem]:
         """Given a sentence, where it is written and its text, return what is wrong with what it names."""
@@ -327,7 +334,8 @@ class _References:
             remedy = f"name the slot that the number fills: {{{name}:slot}}"
             yield Problem(place.where, f"{place.what}: range {label} without a slot", remedy)
         else:
-            yield Problem(place.where, f"{place.what}: no list {label}", _suggest(name, self._lists))
+            remedy = _OF_THE_HOUSE.get(name) or _suggest(name, self._lists)
+            yield Problem(place.where, f"{place.what}: no list {label}", remedy)
 
     def _look_at_rule(self, name: str, place: Problem, inside: tuple[str, ...], seen: set[str]) -> Iterator[Problem]:
         label = f"<{name}>"
