@@ -29,6 +29,7 @@ def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
         (written, as_it_is),
         (written, people_write),
         (said_out(written), people_write),  # "50%", where the grammar holds fifty percent
+        (tuple(word.replace("'", "") for word in written), people_write),  # "what's", where it holds whats
     ]
     for said, forms in ways:
         found = [meaning_of(graph, output) for output in readings(graph, said, forms)]

@@ -335,3 +335,15 @@ def test_the_number_of_sentences_does_not_matter_to_the_size() -> None:
     size = [len(acceptor(contents([" ".join(["(a|b|c)"] * length)])).arcs) for length in (2, 4, 8, 16)]
     assert [later - 2 * earlier <= 0 for earlier, later in zip(size, size[1:])] == [True] * 3
     assert len(list(paths(acceptor(contents(["(a|b|c) (a|b|c)"]))))) == 9
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("what[']s", {"what's", "whats"}),
+        ("what['s]", {"what's", "what"}),
+        ("the cats[']", {"the cats", "the cats'"}),
+    ],
+)
+def test_an_apostrophe_may_be_optional(template: str, said: set[str]) -> None:
+    assert said_by(acceptor(contents([template]))) == said

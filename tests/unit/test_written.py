@@ -18,7 +18,7 @@ LETTERS = (" ", *"abcdefghijklmnopqrstuvwxyz", "'")
 
 def _compiled() -> tuple[DecodingGraph, dict[str, Pronunciation]]:
     lists = {"n": {"range": {"from": 20, "to": 60, "step": 1}}}
-    sentences = ["set [the] {n:level} %", "set tv", "dial {n:level} [{0..9:digit}]", "what's on"]
+    sentences = ["set [the] {n:level} %", "set tv", "dial {n:level} [{0..9:digit}]", "what's on", "whats off"]
     words = acceptor(contents(sentences, lists=lists))
     said = {label for _, label, _ in words.arcs if label and not label.startswith(TAG)}
     spelled = spell(said, LETTERS, {})
@@ -56,6 +56,10 @@ def test_people_write_numbers_and_signs_either_way(text: str) -> None:
 @pytest.mark.parametrize("text", ["what's on", "Whats on?", "what’s on"])
 def test_people_leave_out_apostrophes(text: str) -> None:
     assert written(text) == [("what's on", {})]
+
+
+def test_people_write_apostrophes_that_a_template_leaves_out() -> None:
+    assert written("what's off") == written("whats off") == [("whats off", {})]
 
 
 def test_people_spell_what_is_spelled() -> None:

@@ -33,8 +33,12 @@ _FRACTION = re.compile("([0-9]*)([½¼¾⅛⅜⅝⅞⅕⅖⅗⅘])")
 def pieces(text: str) -> Iterator[str]:
     """Given text of a template, yield what words are made of, and spaces: "50%" gives 50, space, %.
 
-    Letters are not yet whole words: in a template the next piece may go on where these end ("light[s]").
+    Letters are not yet whole words: in a template the next piece may go on where these end ("light[s]"), and so may an
+    apostrophe that stands alone ("what[']s").
     """
+    if _plain(text) == "'":
+        yield "'"
+        return
     before = SPACE
     for match in _PIECE.finditer(_plain(text)):
         piece = match.group().replace(SPACE, "") if match.group().startswith("°") else match.group()
@@ -60,7 +64,7 @@ def words(text: str) -> tuple[str, ...]:
 
 def is_letters(piece: str) -> bool:
     """Whether a piece is, or begins, an ordinary word."""
-    return piece.strip("'")[:1].isalpha()
+    return piece == "'" or piece.strip("'")[:1].isalpha()
 
 
 def is_number(piece: str) -> bool:
