@@ -84,6 +84,18 @@ def test_of_two_meanings_that_which_names_a_device_is_taken(
         assert not [one for one in found.alternatives if one.text == found.text]
 
 
+def test_a_sentence_whose_words_also_begin_a_longer_one_is_as_sure_as_alone(
+    model: Model, said: npt.NDArray[np.int16], tmp_path: Path
+) -> None:
+    longer = (
+        "  Later: {data: [{sentences: ['{question} tomorrow'], lists: {question: {values: [what's the weather]}}}]}\n"
+    )
+    alone, beside = _judge(model, said, tmp_path, WEATHER), _judge(model, said, tmp_path, WEATHER + longer)
+    assert isinstance(alone, Command)
+    assert isinstance(beside, Command)
+    assert beside.confidence == pytest.approx(alone.confidence, abs=0.03)
+
+
 def test_one_sentence_written_twice_with_one_meaning_is_a_command(
     model: Model, said: npt.NDArray[np.int16], tmp_path: Path
 ) -> None:

@@ -44,7 +44,7 @@ class DecodingGraph:
     fst: kaldifst.StdConstFst
     """It ends where a sentence does."""
     beginnings: kaldifst.StdConstFst
-    """The same, but that it ends after each word with which none does."""
+    """The same, but that it ends after each word behind which its way through G must go on."""
     symbols: tuple[str, ...]
     """Output label -> word or tag; label 0 is empty."""
     slot_ends: tuple[SlotEnd, ...]

@@ -68,6 +68,8 @@ class Decoder:
         self._settings = settings
         bigram = settings.log_bigram
         self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
+        tags = (label for label, symbol in enumerate(graph.symbols) if symbol.startswith(TAG))
+        self._unsaid = frozenset(label for label in tags if not graph.symbols[label].startswith(WOKEN))
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
         # Kept, because the search holds no reference of its own.
@@ -109,9 +111,10 @@ class Decoder:
         return self._hypothesis(list(_linear_arcs(lattice.to_str())), complete, origin)
 
     def alternatives(self, most: int) -> List[Tuple[Tuple[str, ...], float]]:
-        """Return up to `most` different outputs of the utterance, each with its cost [nats], cheapest first.
+        """Return up to `most` different sentences that the utterance may be, each with its cost [nats], cheapest first.
 
-        An output is a sequence of words and tags. This searches the whole utterance once more.
+        A sentence is its words, and a wake phrase's tag behind that; whatever else its tags may be, the same words are
+        the same sentence. This searches the whole utterance once more.
         """
         if not self._rows:
             return []
@@ -132,12 +135,13 @@ class Decoder:
         return np.ascontiguousarray(scores, np.float32)
 
     def _cheapest(self, lattice: Any, most: int) -> Iterator[Tuple[Tuple[str, ...], float]]:
-        """The lattice as an acceptor of outputs, made deterministic so that alignments don't count as alternatives."""
+        """The lattice as an acceptor of words, made deterministic so that alignments don't count as alternatives."""
         lines = []
         for line in lattice.to_str().splitlines():
             fields = line.split()
             if len(fields) >= 4:
-                lines.append(f"{fields[0]} {fields[1]} {fields[3]} {fields[3]} {_cost(fields)}")
+                label = 0 if int(fields[3]) in self._unsaid else fields[3]
+                lines.append(f"{fields[0]} {fields[1]} {label} {label} {_cost(fields)}")
             else:
                 lines.append(f"{fields[0]} {_cost(fields)}")
         acceptor = kaldifst.compile("\n".join(lines), acceptor=False)

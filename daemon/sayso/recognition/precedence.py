@@ -13,7 +13,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.readings import readings
-from sayso.grammar.tags import TAG
+from sayso.grammar.tags import TAG, WOKEN
 from sayso.grammar.written import as_said, said_out
 from sayso.recognition.interpret import Meaning, read_tags
 
@@ -46,16 +46,22 @@ class MeaningOf:
     def __call__(self, output: Tuple[str, ...]) -> Meaning:
         """Given the words and tags of a path, return its meaning. Where nothing decides among several, it is the
         path's own."""
-        return self._known(output)
-
-    def _find(self, output: Tuple[str, ...]) -> Meaning:
         own = self._read(output)
         if not own.intent:
             return own
-        said = said_out(symbol for symbol in output if not symbol.startswith(TAG))
-        same = [self._read(one) for one in readings(self._graph, said, as_said)] or [own]
-        first = preferred([one for one in same if one.wake_phrase == own.wake_phrase])
-        return next((one for one in first if one.sense == own.sense), first[0])
+        found = self.all(tuple(symbol for symbol in output if _is_said(symbol)))
+        return next((one for one in found if one.sense == own.sense), next(iter(found), own))
+
+    def all(self, sentence: Tuple[str, ...]) -> List[Meaning]:
+        """Given the words of a sentence, and the wake phrase's tag behind that, if there is one, return what it is
+        taken for; several meanings where nothing decides."""
+        return self._known(sentence)
+
+    def _find(self, sentence: Tuple[str, ...]) -> List[Meaning]:
+        woken = [symbol[len(WOKEN) :] for symbol in sentence if symbol.startswith(WOKEN)]
+        said = said_out(symbol for symbol in sentence if not symbol.startswith(TAG))
+        same = (self._read(one) for one in readings(self._graph, said, as_said))
+        return preferred([one for one in same if one.wake_phrase == "".join(woken)])
 
     def _read(self, output: Tuple[str, ...]) -> Meaning:
         return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
@@ -65,6 +71,10 @@ def _rank(meaning: Meaning) -> Tuple[int, ...]:
     name = meaning.raw_slots.get(NAME, "")
     literal = _letters(meaning.text) - sum(map(_letters, meaning.raw_slots.values()))
     return (not meaning.own, not name, -len(name), -literal, len(meaning.text.split()))
+
+
+def _is_said(symbol: str) -> bool:
+    return symbol.startswith(WOKEN) or not symbol.startswith(TAG)
 
 
 def _letters(text: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 
 from sayso.grammar.graph import DecodingGraph
+from sayso.grammar.readings import readings
 from sayso.grammar.tags import WOKEN
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
 from sayso.recognition.context import FeatureSettings, FeatureStream, feature_stream
@@ -49,7 +50,7 @@ from sayso.records import (
 )
 
 _SEARCHED = 16
-"""Outputs that are looked through for another meaning; many of them are the same sentence said otherwise."""
+"""Sentences that are looked through for another meaning; many of them mean the same."""
 
 _UNHEARD = {"audio_gap": "audio_gap", "too_long": "too_long", "too_short": "no_speech", "nothing": "no_speech"}
 """Ends of an utterance after which it is not judged, and the reason that is given."""
@@ -190,7 +191,11 @@ class Recognizer:
         the bedroom light" and silence it makes "turn the bedroom light on", with every word but one as clear as can be.
         """
         begun = self._best(self._begun, heard)
-        return whole.cost - begun.cost if begun and begun.complete and begun.words else -math.inf
+        if begun is None or not begun.complete or not begun.words:
+            return -math.inf
+        # Its words may be a sentence on another way through the grammar ("5 minute timer", which "status" may follow).
+        itself = readings(self._graph, [word.text for word in begun.words])
+        return -math.inf if itself else whole.cost - begun.cost
 
     def _since_a_phone(self, heard: Sequence[Posteriors]) -> int | None:
         """Given rows, return for how many samples nothing like a phone has followed the last; None: there is none."""
@@ -327,7 +332,7 @@ class Recognizer:
         return self._rows(frames, acoustic, spoken)
 
     def _read(self, found: Sequence[tuple[tuple[str, ...], float]]) -> List[tuple[Meaning, float]]:
-        return [(self._meaning(output), cost) for output, cost in found]
+        return [(meaning, cost) for sentence, cost in found for meaning in self._meaning.all(sentence)]
 
     def _threshold(self, meaning: Meaning | None) -> float:
         everywhere = self._settings.min_confidence
