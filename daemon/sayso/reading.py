@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.readings import Forms, Output, as_it_is, readings
+from sayso.grammar.readings import Forms, Output, Readings, as_it_is
 from sayso.grammar.text import words
 from sayso.grammar.written import people_write, said_out
 from sayso.recognition.interpret import Meaning, read_tags
@@ -32,7 +32,7 @@ def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
         (tuple(word.replace("'", "") for word in written), people_write),  # "what's", where it holds whats
     ]
     for said, forms in ways:
-        found = [meaning_of(graph, output) for output in readings(graph, said, forms)]
+        found = [meaning_of(graph, output) for output in Readings(graph, forms)(said)]
         if meanings := [one for one in found if one.intent]:  # a wake phrase alone has none
             return preferred(meanings)
     return []

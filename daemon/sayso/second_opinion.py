@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import List
 
 from sayso.grammar.compiler import Grammar
-from sayso.grammar.readings import readings
+from sayso.grammar.readings import Readings
 from sayso.grammar.written import spelled_forms
 from sayso.recognition.interpret import read_tags
 from sayso.recognition.mozilla import Transcriber
@@ -17,10 +17,10 @@ from sayso.recognition.opinion import Opinion, Sense
 
 def make_opinion(transcriber: Transcriber, grammar: Grammar) -> Opinion:
     """Given what transcribes and the owner's sentences, spelled in letters, return the second opinion."""
-    graph, forms = grammar.graph, spelled_forms(grammar.pronunciations)
+    graph, readings = grammar.graph, Readings(grammar.graph, spelled_forms(grammar.pronunciations))
 
     def senses(text: str) -> List[Sense]:
-        found = readings(graph, text.split(), forms)
+        found = readings(text.split())
         meanings = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in found)
         return [(meaning.intent, meaning.slots) for meaning in meanings]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -88,6 +89,13 @@ def test_who_has_a_rival_is_believed_less() -> None:
     rivalled = believe(weigh(HEARD, margin=0.1), Calibration())
     assert rivalled.confidence < alone.confidence
     assert rivalled.rivals > alone.rivals
+
+
+def test_nobody_is_surer_of_one_of_two_than_their_likelihoods_are() -> None:
+    sure = Calibration(chosen=Logistic(bias=9.0))
+    found = [believe(weigh(HEARD, margin=margin), sure).chosen for margin in (0.0, 1.0, 3.0)]
+    assert found == [pytest.approx(1 / (1 + math.exp(-margin))) for margin in (0.0, 1.0, 3.0)]
+    assert believe(weigh(HEARD), sure).chosen > 0.999
 
 
 def test_the_likelier_a_beginning_the_less_its_end_is_believed() -> None:

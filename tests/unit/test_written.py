@@ -7,7 +7,7 @@ from small_grammars import acceptor, contents
 
 from sayso.grammar.graph import DecodingGraph, build_graph
 from sayso.grammar.pronounce import Pronunciation
-from sayso.grammar.readings import readings
+from sayso.grammar.readings import Readings
 from sayso.grammar.spelling import spell
 from sayso.grammar.tags import TAG
 from sayso.grammar.written import spelled_forms
@@ -28,7 +28,7 @@ def _compiled() -> tuple[DecodingGraph, dict[str, Pronunciation]]:
 def transcribed(text: str) -> list[dict[str, object]]:
     """Given a transcript, return the slots of what it means."""
     graph, spelled = _compiled()
-    return [dict(meaning_of(graph, output).slots) for output in readings(graph, text.split(), spelled_forms(spelled))]
+    return [dict(meaning_of(graph, output).slots) for output in Readings(graph, spelled_forms(spelled))(text.split())]
 
 
 def written(text: str) -> list[tuple[str, dict[str, object]]]:

@@ -170,8 +170,17 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP, unended: float = -
 
 
 def believe(evidence: Evidence, calibration: Calibration) -> Belief:
-    """Given evidence, return how sure it is that the path is what was said."""
-    return Belief(*(one.probability(evidence) for one in (calibration.spoken, calibration.chosen, calibration.ended)))
+    """Given evidence, return how sure it is that the path is what was said.
+
+    However clear the sound, nobody can be surer of one of two sentences than their likelihoods are: that bounds what
+    the calibration says of the choice, which was fitted to few near ties.
+    """
+    odds = math.exp(evidence.margin) if evidence.margin < MARGIN_CAP else math.inf
+    return Belief(
+        calibration.spoken.probability(evidence),
+        min(calibration.chosen.probability(evidence), 1 / (1 + 1 / odds)),
+        calibration.ended.probability(evidence),
+    )
 
 
 def reason_to_reject(hypothesis: Hypothesis | None, belief: Belief, threshold: float) -> str:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Dict, List, Sequence, Tuple
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.readings import readings
+from sayso.grammar.readings import Readings
 from sayso.grammar.tags import TAG, WOKEN
 from sayso.grammar.written import as_said, said_out
 from sayso.recognition.interpret import Meaning, read_tags
@@ -41,6 +41,7 @@ class MeaningOf:
     def __init__(self, graph: DecodingGraph) -> None:
         """Given a grammar, stand ready."""
         self._graph = graph
+        self._readings = Readings(graph, as_said)
         self._known = lru_cache(maxsize=256)(self._find)
 
     def __call__(self, output: Tuple[str, ...]) -> Meaning:
@@ -49,18 +50,18 @@ class MeaningOf:
         own = self._read(output)
         if not own.intent:
             return own
-        found = self.all(tuple(symbol for symbol in output if _is_said(symbol)))
+        found = self.all(output)
         return next((one for one in found if one.sense == own.sense), next(iter(found), own))
 
-    def all(self, sentence: Tuple[str, ...]) -> List[Meaning]:
-        """Given the words of a sentence, and the wake phrase's tag behind that, if there is one, return what it is
-        taken for; several meanings where nothing decides."""
-        return self._known(sentence)
+    def all(self, output: Tuple[str, ...]) -> List[Meaning]:
+        """Given the words of a path, and the wake phrase's tag behind that, if it has one, return what they are taken
+        for: nothing where they are no whole sentence, several meanings where nothing decides."""
+        return self._known(tuple(filter(_is_said, output)))
 
     def _find(self, sentence: Tuple[str, ...]) -> List[Meaning]:
         woken = [symbol[len(WOKEN) :] for symbol in sentence if symbol.startswith(WOKEN)]
         said = said_out(symbol for symbol in sentence if not symbol.startswith(TAG))
-        same = (self._read(one) for one in readings(self._graph, said, as_said))
+        same = (self._read(one) for one in self._readings(said))
         return preferred([one for one in same if one.wake_phrase == "".join(woken)])
 
     def _read(self, output: Tuple[str, ...]) -> Meaning:

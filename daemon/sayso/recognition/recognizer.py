@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterator, List, Mapping, Sequence
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.readings import readings
 from sayso.grammar.tags import WOKEN
 from sayso.recognition.acoustic import AcousticStream, Network, Streaming
 from sayso.recognition.context import FeatureSettings, FeatureStream, feature_stream
@@ -173,7 +172,7 @@ class Recognizer:
             return Progress.UNFINISHED
         if belief.confidence < self._threshold(meaning):
             return Progress.UNKNOWN
-        rivals = rivals_of(meaning, self._read(self._ended.alternatives(_SEARCHED)))
+        rivals = rivals_of(meaning, whole.cost, self._read(self._ended.alternatives(_SEARCHED)))
         if rivals and self._believe(whole, rivals[0][1], unended).confidence < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
@@ -194,8 +193,7 @@ class Recognizer:
         if begun is None or not begun.complete or not begun.words:
             return -math.inf
         # Its words may be a sentence on another way through the grammar ("5 minute timer", which "status" may follow).
-        itself = readings(self._graph, [word.text for word in begun.words])
-        return -math.inf if itself else whole.cost - begun.cost
+        return -math.inf if self._meaning.all(begun.tags) else whole.cost - begun.cost
 
     def _since_a_phone(self, heard: Sequence[Posteriors]) -> int | None:
         """Given rows, return for how many samples nothing like a phone has followed the last; None: there is none."""
@@ -253,7 +251,7 @@ class Recognizer:
                 unended = self._unended(hypothesis, self._decoder.heard)
         with self._timed("interpret"):
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
-            rivals = rivals_of(meaning, self._read(found)) if meaning else []
+            rivals = rivals_of(meaning, hypothesis.cost, self._read(found)) if hypothesis and meaning else []
             sentence = _sentence(hypothesis) if hypothesis else None
             evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP, unended) if sentence else None
             belief = believe(evidence, self._settings.calibration) if evidence else Belief()

@@ -18,21 +18,21 @@ Costly = Tuple[Meaning, float]
 """A meaning, and what it costs [nats]."""
 
 
-def rivals_of(meaning: Meaning, found: Sequence[Costly]) -> List[Costly]:
-    """Given the best path's meaning and all that was found, return what else it might mean, each with how much dearer
-    that is than the cheapest of what was found.
+def rivals_of(meaning: Meaning, best: float, found: Sequence[Costly]) -> List[Costly]:
+    """Given the best path's meaning and cost, and all that was found, return what else it might mean, each with how
+    much dearer that is.
 
-    The search is a narrow one: what it finds of a sound that fits nothing well may all be dearer than the best path,
-    which then may be missing. So it is compared with itself; a rival that comes before that path is as likely, but not
-    what is called ambiguous.
+    The search is a narrow one: of a sound that fits nothing well it may miss the best path, and find what is dearer
+    alone. A rival that it finds cheaper is as likely, but not what is called ambiguous.
     """
+    best = min([best, *(cost for _, cost in found[:1])])
     nearest = 0.0 if any(one.sense == meaning.sense for one, _ in found) else AMBIGUITY
     said = {meaning.sense}
     rivals: List[Costly] = []
     for other, cost in found:
         if other.intent and other.sense not in said:
             said.add(other.sense)
-            rivals.append((other, max(nearest, cost - found[0][1])))
+            rivals.append((other, max(nearest, cost - best)))
     return rivals
 
 

@@ -29,6 +29,7 @@ from sayso.reading import meaning_of, read_text
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard, Hypothesis
 from sayso_model import shards
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
+from sayso_model.spelled import spelled_templates
 from sayso_model.surroundings import LEAD, Surroundings, last_speech, loudness
 
 Sound = npt.NDArray[np.int16]
@@ -146,6 +147,9 @@ def suites(folder: Path) -> list[Suite]:
         texts = _among({one.said for one in phrases}, PHRASES)
         found.append(Suite("phrases", phrases, sentences(folder, texts)))
         found.append(Suite("phrases with slots", phrases, slotted(folder, [one.said for one in phrases])))
+    spelled = list(clips("dev-an4"))
+    everything = [*(one.said for one in spelled), *(one.said for one in clips("train-an4"))]
+    found.append(Suite("letters, numbers, dates", spelled, spelled_templates(folder, everything)))
     spoken = [one for one in clips("dev-commonvoice") if 2 <= len(one.said.split()) <= 8]
     found.append(Suite("Common Voice sentences", spoken, sentences(folder, (one.said for one in spoken))))
     return found
