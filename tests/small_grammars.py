@@ -28,6 +28,16 @@ SAID = {
 """Word -> phones; some rhyme, some begin alike, "two" and "to" sound the same."""
 
 
+CLASHING = {
+    "name": {"values": ["ten nets", "ten"]},
+    "area": {"values": ["ten", "tin"]},
+    "lamp": {"values": [{"in": "sun", "out": "one"}, {"in": "sun", "out": "two"}]},
+    "first": {"values": ["two", "ten"]},
+    "second": {"values": ["two", "ten"]},
+}
+"""Lists by which one sentence comes to have several meanings."""
+
+
 def contents(sentences: Sequence[str], **more: Any) -> dict[str, Any]:
     """Given sentence templates, return a file's contents with one intent, `Do`; `more` goes beside the intents."""
     return {"language": "en", "intents": {"Do": {"data": [{"sentences": list(sentences)}]}}, **more}

@@ -7,23 +7,15 @@ from pathlib import Path
 from typing import Any, Mapping, Sequence
 
 import pytest
-from small_grammars import BLANK, SAID, TOKENS, write_lexicon
+from small_grammars import BLANK, CLASHING, SAID, TOKENS, write_lexicon
 
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.doubles import double_meanings
 from sayso.grammar.explain import sound_alike
 from sayso.recognition.precedence import MeaningOf
 
-LISTS = {
-    "name": {"values": ["ten nets", "ten"]},
-    "area": {"values": ["ten", "tin"]},
-    "lamp": {"values": [{"in": "sun", "out": "one"}, {"in": "sun", "out": "two"}]},
-    "first": {"values": ["two", "ten"]},
-    "second": {"values": ["two", "ten"]},
-}
 
-
-def compiled(folder: Path, *intents: Sequence[str], lists: Mapping[str, Any] = LISTS) -> Grammar:
+def compiled(folder: Path, *intents: Sequence[str], lists: Mapping[str, Any] = CLASHING) -> Grammar:
     """Given templates, each intent's, return the grammar."""
     written = {f"Do{n}": {"data": [{"sentences": list(one)}]} for n, one in enumerate(intents)}
     (folder / "a.yaml").write_text(json.dumps({"language": "en", "intents": written, "lists": lists}))

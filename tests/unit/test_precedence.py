@@ -5,25 +5,17 @@ from __future__ import annotations
 from typing import Any, Mapping, Sequence
 
 import pytest
-from small_grammars import acceptor, contents, graph
+from small_grammars import CLASHING, acceptor, contents, graph
 
 from sayso.grammar.tags import TAG
 from sayso.reading import read_text
 from sayso.recognition.precedence import MeaningOf
 
-LISTS = {
-    "name": {"values": ["ten nets", "ten"]},
-    "area": {"values": ["ten", "tin"]},
-    "lamp": {"values": [{"in": "sun", "out": "one"}, {"in": "sun", "out": "two"}]},
-    "first": {"values": ["two", "ten"]},
-    "second": {"values": ["two", "ten"]},
-}
-
 
 def taken(text: str, *intents: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
     """Given a sentence and templates, each intent's, return what it is taken for."""
     written = {f"Do{n}": {"data": [{"sentences": list(one)}]} for n, one in enumerate(intents)}
-    words = acceptor({**contents([]), "intents": written, "lists": LISTS})
+    words = acceptor({**contents([]), "intents": written, "lists": CLASHING})
     return [(one.intent, dict(one.slots)) for one in read_text(graph(words), text)]
 
 
@@ -52,7 +44,7 @@ def test_where_nothing_decides_all_are_told(templates: Sequence[Sequence[str]]) 
 
 
 def test_a_path_means_what_its_words_are_taken_for_whichever_way_it_went() -> None:
-    words = acceptor(contents(["set {area} nets", "set {name}"], lists=LISTS))
+    words = acceptor(contents(["set {area} nets", "set {name}"], lists=CLASHING))
     compiled = graph(words)
     meaning = MeaningOf(compiled)
     ways = {("set", f"{TAG}{{{slot}") for slot in ("area", "name")}
