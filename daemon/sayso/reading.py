@@ -12,13 +12,8 @@ from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.readings import Forms, Output, Readings, as_it_is
 from sayso.grammar.text import words
 from sayso.grammar.written import people_write, said_out
-from sayso.recognition.interpret import Meaning, read_tags
-from sayso.recognition.precedence import preferred
-
-
-def meaning_of(graph: DecodingGraph, output: Output) -> Meaning:
-    """Given the words and tags of a path, return what they mean."""
-    return read_tags(output, graph.slot_ends, graph.sentence_ends)
+from sayso.recognition.interpret import Meaning
+from sayso.recognition.precedence import preferred, read_path
 
 
 def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
@@ -32,7 +27,7 @@ def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
         (tuple(word.replace("'", "") for word in written), people_write),  # "what's", where it holds whats
     ]
     for said, forms in ways:
-        found = [meaning_of(graph, output) for output in Readings(graph, forms)(said)]
+        found = [read_path(graph, output) for output in Readings(graph, forms)(said)]
         if meanings := [one for one in found if one.intent]:  # a wake phrase alone has none
             return preferred(meanings)
     return []

@@ -10,9 +10,9 @@ from typing import List
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.readings import Readings
 from sayso.grammar.written import spelled_forms
-from sayso.recognition.interpret import read_tags
 from sayso.recognition.mozilla import Transcriber
 from sayso.recognition.opinion import Opinion, Sense
+from sayso.recognition.precedence import read_path
 
 
 def make_opinion(transcriber: Transcriber, grammar: Grammar) -> Opinion:
@@ -21,7 +21,7 @@ def make_opinion(transcriber: Transcriber, grammar: Grammar) -> Opinion:
 
     def senses(text: str) -> List[Sense]:
         found = readings(text.split())
-        meanings = (read_tags(output, graph.slot_ends, graph.sentence_ends) for output in found)
+        meanings = (read_path(graph, output) for output in found)
         return [(meaning.intent, meaning.slots) for meaning in meanings]
 
     return Opinion(transcriber, senses)

@@ -12,7 +12,7 @@ from small_grammars import BLANK, CLASHING, SAID, TOKENS, write_lexicon
 from sayso.grammar.compiler import Grammar, Phonology, compile_grammar
 from sayso.grammar.doubles import double_meanings
 from sayso.grammar.explain import sound_alike
-from sayso.recognition.precedence import MeaningOf
+from sayso.recognition.precedence import Meanings
 
 
 def compiled(folder: Path, *intents: Sequence[str], lists: Mapping[str, Any] = CLASHING) -> Grammar:
@@ -25,7 +25,7 @@ def compiled(folder: Path, *intents: Sequence[str], lists: Mapping[str, Any] = C
 def doubted(folder: Path, *intents: Sequence[str]) -> list[set[str]]:
     """Given templates, return the pairs of sentences that would be refused as ambiguous."""
     grammar = compiled(folder, *intents)
-    taken = MeaningOf(grammar.graph)
+    taken = Meanings(grammar.graph)
     found, searched_all = double_meanings(grammar, 10, lambda one, other: taken(one).sense != taken(other).sense)
     assert searched_all
     return [{taken(pair.first).text, taken(pair.second).text} for pair in found]

@@ -24,8 +24,9 @@ from sayso.grammar.house import House, read_house_sentences
 from sayso.grammar.readings import Readings
 from sayso.grammar.templates import parse_templates
 from sayso.grammar.words import WordAcceptor, build_word_acceptor
-from sayso.reading import meaning_of, read_text
+from sayso.reading import read_text
 from sayso.recognition.interpret import Meaning, read_tags
+from sayso.recognition.precedence import read_path
 
 SAYSO = Path(sys.executable).with_name("sayso")
 NUMBERS = (
@@ -96,8 +97,8 @@ def test_what_may_mean_several_things_means_what_it_does_in_home_assistant(tmp_p
     chance = random.Random(1)  # noqa: S311 - sentences, not secrets
     compared = 0
     for _ in range(3000):
-        said = meaning_of(graph, sample(graph, chance)).text
-        if len({meaning_of(graph, output).sense for output in readings(said.split())}) == 1:
+        said = read_path(graph, sample(graph, chance)).text
+        if len({read_path(graph, output).sense for output in readings(said.split())}) == 1:
             continue
         [taken] = read_text(graph, said)
         found = recognize_best(said.replace(" %", "%"), theirs, slot_lists=lists, best_slot_name="name")

@@ -9,7 +9,7 @@ from small_grammars import CLASHING, acceptor, contents, graph
 
 from sayso.grammar.tags import TAG
 from sayso.reading import read_text
-from sayso.recognition.precedence import MeaningOf
+from sayso.recognition.precedence import Meanings
 
 
 def taken(text: str, *intents: Sequence[str]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -46,7 +46,7 @@ def test_where_nothing_decides_all_are_told(templates: Sequence[Sequence[str]]) 
 def test_a_path_means_what_its_words_are_taken_for_whichever_way_it_went() -> None:
     words = acceptor(contents(["set {area} nets", "set {name}"], lists=CLASHING))
     compiled = graph(words)
-    meaning = MeaningOf(compiled)
+    meaning = Meanings(compiled)
     ways = {("set", f"{TAG}{{{slot}") for slot in ("area", "name")}
     outputs = [output for output in _outputs(compiled) if output[:2] in ways and "nets" in output and "ten" in output]
     assert len(outputs) == 2

@@ -11,7 +11,8 @@ from sayso.grammar.readings import Readings
 from sayso.grammar.spelling import spell
 from sayso.grammar.tags import TAG
 from sayso.grammar.written import spelled_forms
-from sayso.reading import meaning_of, read_text
+from sayso.reading import read_text
+from sayso.recognition.precedence import read_path
 
 LETTERS = (" ", *"abcdefghijklmnopqrstuvwxyz", "'")
 
@@ -28,7 +29,7 @@ def _compiled() -> tuple[DecodingGraph, dict[str, Pronunciation]]:
 def transcribed(text: str) -> list[dict[str, object]]:
     """Given a transcript, return the slots of what it means."""
     graph, spelled = _compiled()
-    return [dict(meaning_of(graph, output).slots) for output in Readings(graph, spelled_forms(spelled))(text.split())]
+    return [dict(read_path(graph, output).slots) for output in Readings(graph, spelled_forms(spelled))(text.split())]
 
 
 def written(text: str) -> list[tuple[str, dict[str, object]]]:

@@ -22,9 +22,9 @@ from sayso.grammar import explain as explaining
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.doubles import double_meanings
 from sayso.grammar.text import words
-from sayso.reading import meaning_of, read_text
+from sayso.reading import read_text
 from sayso.recognition.interpret import Meaning
-from sayso.recognition.precedence import MeaningOf
+from sayso.recognition.precedence import Meanings, read_path
 
 MOST_LISTED = 20
 """Findings of a kind that are shown on a terminal; --json has them all."""
@@ -92,7 +92,7 @@ def sample(
     grammar = _load(context, commands, model)
     chance = random.Random(seed)  # noqa: S311 - examples, not secrets
     for _ in range(count):
-        meaning = meaning_of(grammar.graph, explaining.sample(grammar.graph, chance))
+        meaning = read_path(grammar.graph, explaining.sample(grammar.graph, chance))
         click.echo(json.dumps(_payload(meaning), ensure_ascii=False) if as_json else _line(meaning))
 
 
@@ -137,7 +137,7 @@ def _line(meaning: Meaning) -> str:
 
 
 def _explain(grammar: Grammar) -> _Explanation:
-    taken = MeaningOf(grammar.graph)
+    taken = Meanings(grammar.graph)
     doubles, searched_all = double_meanings(
         grammar, MOST_DOUBLES, lambda *two: len({taken(one).sense for one in two}) > 1
     )

@@ -1,7 +1,7 @@
 """Tags: what a path through the grammar says beside its words.
 
-Rule of this file: plain values, shared by those who write tags (words.py, graph.py) and those who read them
-(recognition/).
+Rule of this file: plain values and what tells them apart, shared by those who write tags (words.py, graph.py) and
+those who read them (recognition/).
 
 Labels are strings. A word is itself; a tag begins with TAG and is one of
     TAG + "{" + slot          a slot begins
@@ -24,6 +24,11 @@ SLOT_ENDS = TAG + "}"
 WOKEN = TAG + "!"
 ALL_SAID = TAG + "."
 SENTENCE_ENDS = TAG + "#"
+
+
+def is_said(symbol: str) -> bool:
+    """Whether a symbol is part of what was said: a word, or the tag of a wake phrase. Other tags say what it means."""
+    return symbol.startswith(WOKEN) or not symbol.startswith(TAG)
 
 
 @dataclass(frozen=True)

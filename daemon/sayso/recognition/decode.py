@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.tags import TAG, WOKEN
+from sayso.grammar.tags import TAG, WOKEN, is_said
 from sayso.recognition.filler import filler_cost, uniform_bigram
 from sayso.records import MARGIN_CAP, Hypothesis, Posteriors, Word
 
@@ -68,8 +68,7 @@ class Decoder:
         self._settings = settings
         bigram = settings.log_bigram
         self._bigram = uniform_bigram(len(settings.log_prior)) if bigram is None else bigram
-        tags = (label for label, symbol in enumerate(graph.symbols) if symbol.startswith(TAG))
-        self._unsaid = frozenset(label for label in tags if not graph.symbols[label].startswith(WOKEN))
+        self._unsaid = frozenset(label for label, symbol in enumerate(graph.symbols) if not is_said(symbol))
         self._offset = (settings.prior_weight * settings.log_prior).astype(np.float32)
         options = kaldi_decoder.FasterDecoderOptions(beam=settings.beam, max_active=settings.max_active)
         # Kept, because the search holds no reference of its own.

@@ -13,7 +13,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.readings import Readings
-from sayso.grammar.tags import TAG, WOKEN
+from sayso.grammar.tags import TAG, WOKEN, is_said
 from sayso.grammar.written import as_said, said_out
 from sayso.recognition.interpret import Meaning, read_tags
 
@@ -35,7 +35,12 @@ def preferred(meanings: Sequence[Meaning]) -> List[Meaning]:
     return list(found.values())
 
 
-class MeaningOf:
+def read_path(graph: DecodingGraph, output: Sequence[str]) -> Meaning:
+    """Given the words and tags of a path through a grammar, return what they say."""
+    return read_tags(output, graph.slot_ends, graph.sentence_ends)
+
+
+class Meanings:
     """What a path of a grammar means: what its words are taken for, whichever way through the grammar it took."""
 
     def __init__(self, graph: DecodingGraph) -> None:
@@ -47,7 +52,7 @@ class MeaningOf:
     def __call__(self, output: Tuple[str, ...]) -> Meaning:
         """Given the words and tags of a path, return its meaning. Where nothing decides among several, it is the
         path's own."""
-        own = self._read(output)
+        own = read_path(self._graph, output)
         if not own.intent:
             return own
         found = self.all(output)
@@ -56,26 +61,19 @@ class MeaningOf:
     def all(self, output: Tuple[str, ...]) -> List[Meaning]:
         """Given the words of a path, and the wake phrase's tag behind that, if it has one, return what they are taken
         for: nothing where they are no whole sentence, several meanings where nothing decides."""
-        return self._known(tuple(filter(_is_said, output)))
+        return self._known(tuple(filter(is_said, output)))
 
     def _find(self, sentence: Tuple[str, ...]) -> List[Meaning]:
         woken = [symbol[len(WOKEN) :] for symbol in sentence if symbol.startswith(WOKEN)]
         said = said_out(symbol for symbol in sentence if not symbol.startswith(TAG))
-        same = (self._read(one) for one in self._readings(said))
+        same = (read_path(self._graph, one) for one in self._readings(said))
         return preferred([one for one in same if one.wake_phrase == "".join(woken)])
-
-    def _read(self, output: Tuple[str, ...]) -> Meaning:
-        return read_tags(output, self._graph.slot_ends, self._graph.sentence_ends)
 
 
 def _rank(meaning: Meaning) -> Tuple[int, ...]:
     name = meaning.raw_slots.get(NAME, "")
     literal = _letters(meaning.text) - sum(map(_letters, meaning.raw_slots.values()))
     return (not meaning.own, not name, -len(name), -literal, len(meaning.text.split()))
-
-
-def _is_said(symbol: str) -> bool:
-    return symbol.startswith(WOKEN) or not symbol.startswith(TAG)
 
 
 def _letters(text: str) -> int:

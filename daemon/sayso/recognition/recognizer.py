@@ -29,7 +29,7 @@ from sayso.recognition.interpret import (
     weigh,
 )
 from sayso.recognition.opinion import Opinion
-from sayso.recognition.precedence import MeaningOf
+from sayso.recognition.precedence import Meanings
 from sayso.recognition.rivals import AMBIGUITY, rivals_of, shares
 from sayso.records import (
     MARGIN_CAP,
@@ -99,7 +99,7 @@ class Recognizer:
         self._features = feature_stream(settings.features)
         self._acoustic = AcousticStream(network, settings.streaming)
         self._spent: Dict[str, float] = {}
-        self._meaning = MeaningOf(graph)
+        self._meaning = Meanings(graph)
         self._opened = UtteranceStart(0, 0)
         self._frames = 0
         self._half: Half | None = None

@@ -25,7 +25,8 @@ from rich.table import Table
 from sayso.assembly import Model, load_grammar, load_model, make_pipeline, make_recognizer
 from sayso.config import Config, read_config
 from sayso.grammar.graph import DecodingGraph
-from sayso.reading import meaning_of, read_text
+from sayso.reading import read_text
+from sayso.recognition.precedence import read_path
 from sayso.records import FRAME_SAMPLES, SAMPLE_RATE, AudioFrame, Command, Evidence, Heard, Hypothesis
 from sayso_model import shards
 from sayso_model.places import BUNDLE, REPOSITORY, SHARDS
@@ -205,7 +206,7 @@ class Shipped:
 
     def meaning(self, found: Hypothesis) -> Meant:
         """Given a path, return what it means."""
-        one = meaning_of(self.graph, found.tags)
+        one = read_path(self.graph, found.tags)
         return one.intent, dict(one.slots)
 
     def meanings(self, said: str) -> list[Meant]:
