@@ -73,6 +73,7 @@ class LastGood:
                 return
             self._folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder.parent) as fresh:
+                Path(fresh, "new").mkdir()
                 for path, source in wanted.items():
                     target = Path(fresh, "new", path)
                     target.parent.mkdir(parents=True, exist_ok=True)

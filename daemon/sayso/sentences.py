@@ -141,7 +141,7 @@ class Sentences:
 def written(path: Path) -> _Written:
     """Given a file or folder of templates, return what tells one state of it from another; () where there is none."""
     try:
-        facts = [(file, file.stat()) for file in find_template_files(path)]
+        facts = [(file, file.stat()) for file in find_template_files(path, needed=False)]
     except (SaysoError, OSError):
         return ()
     return tuple((str(file), fact.st_mtime_ns, fact.st_size) for file, fact in facts)

@@ -204,6 +204,15 @@ def test_one_switch_adds_them_to_the_owners_sentences(tmp_path: Path) -> None:
     assert not any("party" in one for one in explained["unsaid"])
 
 
+def test_who_has_a_house_needs_no_sentences_besides(tmp_path: Path) -> None:
+    house = f'names.lock = ["front door"]\nleave_out = {json.dumps(NUMBERS)}\n'
+    config = parse_config(f'[commands]\npath = "{tmp_path}"\n[house]\nsentences = true\n{house}', "test")
+    assert read_text(load_grammar(config, configured_bundle(config)).graph, "lock the front door")
+    config = parse_config(f'[commands]\npath = "{tmp_path}"\n[house]\nsentences = false\n{house}', "test")
+    with pytest.raises(GrammarError, match=r"no \*.yaml file in this folder"):
+        load_grammar(config, configured_bundle(config))
+
+
 def test_the_acceptor_has_no_more_than_the_house() -> None:
     tiny = House({"lock": ["door"]}, leave_out=NUMBERS)
     names = {value for one in meanings(_acceptor(tiny)) for key, value in one.slots.items() if key == "name"}

@@ -64,7 +64,7 @@ def compile_grammar(
 
     Raise GrammarError with all that is wrong.
     """
-    files = read_template_files(find_template_files(path))
+    files = read_template_files(find_template_files(path, needed=not (house and house.sentences)))
     theirs = read_house_sentences(house) if house else None
     written = [*files, theirs.file] if theirs else files
     templates = parse_templates(written)

@@ -139,11 +139,11 @@ class TemplateFile:
         return str(self.path)
 
 
-def find_template_files(path: Path) -> list[Path]:
+def find_template_files(path: Path, *, needed: bool = True) -> list[Path]:
     """Given a file or a folder, return its template files (*.yaml, *.yml, in any depth, none that is hidden),
     sorted.
 
-    Raise GrammarError where there is none.
+    Raise GrammarError where the folder isn't there, or holds none though one is needed.
     """
     if path.is_file():
         return [path]
@@ -155,7 +155,7 @@ def find_template_files(path: Path) -> list[Path]:
         found = sorted(p for p in path.rglob("*") if _is_template(p, path))
     except OSError as error:
         raise GrammarError(error.strerror or str(error), where=str(path), remedy="check its permissions") from None
-    if not found:
+    if needed and not found:
         raise GrammarError(
             "no *.yaml file in this folder", where=str(path), remedy="write one, or copy the shipped examples"
         )
