@@ -39,6 +39,15 @@ automation:
 conversation:
 input_boolean:
   bolt:
+  standing:
+  desk:
+  ceiling:
+light:
+  - platform: template
+    lights:
+      standing_light: {{friendly_name: Standing Light, unique_id: standing, {standing}}}
+      desk_lamp: {{friendly_name: Desk Lamp, unique_id: desk, {desk}}}
+      ceiling_lamp: {{friendly_name: Ceiling Lamp, unique_id: ceiling, {ceiling}}}
 lock:
   - platform: template
     name: Front Door
@@ -49,6 +58,13 @@ logger:
   default: warning
 """
 
+LIGHT = (
+    "value_template: \"{{{{ is_state('input_boolean.{name}', 'on') }}}}\", "
+    "turn_on: {{action: input_boolean.turn_on, target: {{entity_id: input_boolean.{name}}}}}, "
+    "turn_off: {{action: input_boolean.turn_off, target: {{entity_id: input_boolean.{name}}}}}"
+)
+"""What a lamp of the configuration does."""
+
 
 class HouseAssistant:
     """Home Assistant as a process. An asynchronous context manager: entered, it has started."""
@@ -58,7 +74,7 @@ class HouseAssistant:
         self._folder = Path(tempfile.mkdtemp(prefix="homeassistant-"))
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
-        (self._folder / "configuration.yaml").write_text(CONFIGURATION.format(port=self._port))
+        (self._folder / "configuration.yaml").write_text(_configuration(self._port))
         self._token = self._write_user()
         self._write_broker(broker_port)
         self._ids = 0
@@ -133,6 +149,21 @@ class HouseAssistant:
             message = await self._socket.receive_json(timeout=PATIENCE)
             if message["type"] == "event":
                 return message["event"]["variables"]["trigger"]
+
+    async def furnish(self, area: str, *entities: str) -> None:
+        """Given a new area's name, put entities into it."""
+        made = await self.ask("config/area_registry/create", name=area)
+        for entity in entities:
+            await self.ask("config/entity_registry/update", entity_id=entity, area_id=made["area_id"])
+
+    async def expose(self, *entities: str) -> None:
+        """Let its conversation API know of entities."""
+        await self.ask(
+            "homeassistant/expose_entity",
+            assistants=["conversation"],
+            entity_ids=list(entities),
+            should_expose=True,
+        )
 
     async def until(self, condition: Callable[[], Awaitable[Any]], what: str, patience: float = PATIENCE) -> Any:
         """Wait until a condition holds; return what it gives."""
@@ -216,3 +247,8 @@ class HouseAssistant:
         folder.mkdir(exist_ok=True)
         stored = {"version": version, "minor_version": minor, "key": name, "data": data}
         (folder / name).write_text(json.dumps(stored))
+
+
+def _configuration(port: int) -> str:
+    lights = {name: LIGHT.format(name=name) for name in ("standing", "desk", "ceiling")}
+    return CONFIGURATION.format(port=port, **lights)

@@ -1,8 +1,9 @@
 """The daemon, hearing recorded commands, in front of a real Home Assistant.
 
 Nothing is faked: the sound goes through PyAudio from a microphone of PulseAudio's, `sayso run` is the program of
-.venv, and what Home Assistant makes of it is read back from its APIs. The last command is acted upon, by its own
-conversation API: it locks a door.
+.venv, and what Home Assistant makes of it is read back from its APIs. Commands are acted upon by its own conversation
+API: of the owner's sentences one that locks a door, then, with no sentences but Home Assistant's own, for the house as
+it has just told it, such that switch lamps. What nobody has recorded espeak-ng says.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SPEECH = ROOT / "tests" / "data" / "speech"
 SETTINGS = """
 [commands]
 path = "{commands}"
+{house}
 [mqtt]
 host = "127.0.0.1"
 port = {port}
@@ -37,83 +39,133 @@ token_file = "{token}"
 TO_WAV = "import soundfile, sys; soundfile.write(sys.argv[2], *soundfile.read(sys.argv[1], dtype='int16'))"
 
 DOOR = "lock.front_door"
+LAMP = "light.standing_light"
+OFFICE = ("light.desk_lamp", "light.ceiling_lamp")
 EVENT = "event.sayso_home_voice_command"
 
 
-@contextmanager
-def daemon(folder: Path, microphone: VirtualMicrophone, house: HouseAssistant, port: int) -> Iterator[None]:
-    """Given where to keep files, what it hears, whom it hands commands to and the broker's port, run the daemon."""
-    (folder / "token").write_text(house.token)
-    settings = folder / "sayso.toml"
-    known = {"commands": ROOT / "config" / "commands", "port": port, "url": house.url, "token": folder / "token"}
-    settings.write_text(SETTINGS.format_map(known))
-    environment = {**os.environ, **microphone.environment, "PYTHONPATH": str(ROOT / "daemon")}
-    command = [str(BIN / "sayso"), "--config", str(settings), "run"]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, env=environment, stderr=log) as process:
-        try:
-            yield
-        except BaseException:
-            print((folder / "log").read_text(errors="replace"))
-            raise
-        finally:
-            process.terminate()
-            process.wait(10)
+class Speaker:
+    """Somebody before a microphone, a daemon behind it, and a Home Assistant to hand commands to."""
+
+    def __init__(self, folder: Path, microphone: VirtualMicrophone, house: HouseAssistant, port: int) -> None:
+        """Given where to keep files and the broker's port, too."""
+        self._folder, self._microphone, self._house, self._port = folder, microphone, house, port
+        self._settings = folder / "sayso.toml"
+        (folder / "token").write_text(house.token)
+
+    @contextmanager
+    def daemon(self, commands: Path, house: str = "") -> Iterator[None]:
+        """Given a folder of sentences and what the settings say of the house, run the daemon."""
+        known = {"port": self._port, "url": self._house.url, "token": self._folder / "token"}
+        self._settings.write_text(SETTINGS.format_map({**known, "commands": commands, "house": house}))
+        environment = {**os.environ, **self._microphone.environment, "PYTHONPATH": str(ROOT / "daemon")}
+        command = [str(BIN / "sayso"), "--config", str(self._settings), "run"]
+        with (
+            (self._folder / "log").open("wb") as log,
+            subprocess.Popen(command, env=environment, stderr=log) as process,
+        ):
+            try:
+                yield
+            except BaseException:
+                print((self._folder / "log").read_text(errors="replace"))
+                raise
+            finally:
+                process.terminate()
+                process.wait(10)
+
+    async def play(self, name: str) -> None:
+        """Given a recording's name, play it."""
+        wav = self._folder / "said.wav"
+        subprocess.run([str(BIN / "python"), "-c", TO_WAV, str(SPEECH / f"{name}.opus"), str(wav)], check=True)
+        await asyncio.to_thread(self._microphone.play, wav)
+
+    async def say(self, text: str) -> None:
+        """Given a sentence, say it."""
+        wav = self._folder / "said.wav"
+        subprocess.run(["espeak-ng", "-v", "en-us", "-s", "140", "-w", str(wav), text], check=True)
+        await asyncio.to_thread(self._microphone.play, wav)
+
+    async def told(self) -> str:
+        """Return what Home Assistant says of the house, as settings."""
+        command = [str(BIN / "sayso"), "--config", str(self._settings), "commands", "house"]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        print("  " + done.stdout.strip().replace("\n", "\n  "))
+        return done.stdout
 
 
 async def speak(house: HouseAssistant, port: int) -> None:
     """Given a running Home Assistant and the port of its broker, speak to a daemon there. Raise AssertionError."""
     with tempfile.TemporaryDirectory(prefix="sayso-spoken-") as temporary, VirtualMicrophone() as microphone:
-        folder = Path(temporary)
-
-        async def say(name: str) -> None:
-            wav = folder / f"{name}.wav"
-            subprocess.run([str(BIN / "python"), "-c", TO_WAV, str(SPEECH / f"{name}.opus"), str(wav)], check=True)
-            await asyncio.to_thread(microphone.play, wav)
-
-        with daemon(folder, microphone, house, port):
-            print("the daemon")
-            await house.shows("sensor.sayso_home_microphone", "ok: default")
-            await house.shows("sensor.sayso_home_last_error", "none")
-
-            print("a spoken command")
-            await _subscribe(house, "HassCancelTimer")
-            # As it happens: a cough a moment later would be the newer event.
-            recognised = {"entity_id": EVENT, "attribute": "event_type", "to": "recognised"}
-            await house.ask("subscribe_trigger", trigger={"platform": "state", **recognised})
-            await say("cancel_timer")
-            fired = {trigger["platform"]: trigger for trigger in [await house.triggered() for _ in range(2)]}
-            assert fired["state"]["to_state"]["attributes"]["text"] == "cancel timer", fired
-            assert next(one for name, one in fired.items() if name != "state")["payload_json"]["text"] == "cancel timer"
-            await house.shows("sensor.sayso_home_last_phrase", "cancel timer")
-            assert float(await house.state("sensor.sayso_home_confidence") or 0) > 40
-
-            print("speech that is none")
-            await say("oov_3")
-            await _attribute(house, EVENT, "event_type", "rejected")
-            assert await house.state("sensor.sayso_home_last_phrase") == "cancel timer"
-
-            print("what there is in the house")
-            command = [str(BIN / "sayso"), "--config", str(folder / "sayso.toml"), "commands", "house"]
-            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
-            assert 'lock = ["front door"]' in done.stdout.casefold(), done.stdout
-            print("  " + done.stdout.strip().replace("\n", "\n  "))
-
-            print("a command that Home Assistant acts upon")
-            await house.ask(
-                "homeassistant/expose_entity", assistants=["conversation"], entity_ids=[DOOR], should_expose=True
-            )
-            await house.shows(DOOR, "unlocked")
-            await say("lock_the_Front_Door")
-            await house.shows(DOOR, "locked")
-
-            print("mute")
-            await house.call("switch.turn_on", entity_id="switch.sayso_home_mute")
-            await house.shows("sensor.sayso_home_microphone", "muted")
-            assert microphone.listeners() == 0
-            await house.call("switch.turn_off", entity_id="switch.sayso_home_mute")
-            await house.shows("sensor.sayso_home_microphone", "ok: default")
+        speaker = Speaker(Path(temporary), microphone, house, port)
+        with speaker.daemon(ROOT / "config" / "commands"):
+            told = await _owners_sentences(house, speaker, microphone)
         print("the end")
         await house.shows("switch.sayso_home_mute", "unavailable")
+        (Path(temporary) / "none").mkdir()
+        with speaker.daemon(Path(temporary) / "none", told):
+            await _its_own_sentences(house, speaker)
+
+
+async def _owners_sentences(house: HouseAssistant, speaker: Speaker, microphone: VirtualMicrophone) -> str:
+    """Speak to a daemon with the shipped sentences; return what Home Assistant tells of the house."""
+    print("the daemon")
+    await house.shows("sensor.sayso_home_microphone", "ok: default")
+    await house.shows("sensor.sayso_home_last_error", "none")
+
+    print("a spoken command")
+    await _subscribe(house, "HassCancelTimer")
+    # As it happens: a cough a moment later would be the newer event.
+    recognised = {"entity_id": EVENT, "attribute": "event_type", "to": "recognised"}
+    await house.ask("subscribe_trigger", trigger={"platform": "state", **recognised})
+    await speaker.play("cancel_timer")
+    fired = {trigger["platform"]: trigger for trigger in [await house.triggered() for _ in range(2)]}
+    assert fired["state"]["to_state"]["attributes"]["text"] == "cancel timer", fired
+    assert next(one for name, one in fired.items() if name != "state")["payload_json"]["text"] == "cancel timer"
+    await house.shows("sensor.sayso_home_last_phrase", "cancel timer")
+    assert float(await house.state("sensor.sayso_home_confidence") or 0) > 40
+
+    print("speech that is none")
+    await speaker.play("oov_3")
+    await _attribute(house, EVENT, "event_type", "rejected")
+    assert await house.state("sensor.sayso_home_last_phrase") == "cancel timer"
+
+    print("a command that Home Assistant acts upon")
+    await house.expose(DOOR, LAMP, *OFFICE)
+    await house.shows(DOOR, "unlocked")
+    await speaker.play("lock_the_Front_Door")
+    await house.shows(DOOR, "locked")
+
+    print("what there is in the house")
+    await house.furnish("Office", *OFFICE)
+    told = await speaker.told()
+    for line in ('areas = ["office"]', 'lock = ["front door"]', '"standing light"'):
+        assert line in told.casefold(), told
+
+    print("mute")
+    await house.call("switch.turn_on", entity_id="switch.sayso_home_mute")
+    await house.shows("sensor.sayso_home_microphone", "muted")
+    assert microphone.listeners() == 0
+    await house.call("switch.turn_off", entity_id="switch.sayso_home_mute")
+    await house.shows("sensor.sayso_home_microphone", "ok: default")
+    return told
+
+
+async def _its_own_sentences(house: HouseAssistant, speaker: Speaker) -> None:
+    """Speak to a daemon with no sentences but Home Assistant's."""
+    print("Home Assistant's own sentences")
+    await house.shows("sensor.sayso_home_microphone", "ok: default")
+    await house.shows("sensor.sayso_home_last_error", "none")
+    await house.shows(LAMP, "off")
+    await speaker.say("turn on the standing light")
+    await house.shows(LAMP, "on")
+    for lamp in OFFICE:
+        await house.call("light.turn_on", entity_id=lamp)
+    for lamp in OFFICE:
+        await house.shows(lamp, "on")
+    await speaker.say("turn off the lights in the office")
+    for lamp in OFFICE:
+        await house.shows(lamp, "off")
+    await house.shows(LAMP, "on")
 
 
 async def _subscribe(house: HouseAssistant, intent: str) -> None:
