@@ -187,6 +187,8 @@ class Evidence:
     another [nats, -UNENDED_CAP to UNENDED_CAP]: what was said may have broken off, and the end have been made up."""
     margin: float
     """How much dearer the best sentence of another meaning is [nats, 0 to MARGIN_CAP]."""
+    rivalry: float
+    """How likely the sentences of other meanings are together, the path being 1 [>= 0]: many near ones count."""
 
 
 @dataclass(frozen=True)

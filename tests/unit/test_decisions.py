@@ -11,7 +11,7 @@ from sayso.decisions import Decisions, own_folder, read_decisions
 from sayso.errors import NoteError
 from sayso.records import Alternative, Command, Evidence, Rejection, Wake
 
-EVIDENCE = Evidence(0.61, 0.1, 1.75, -0.4, -4.0, 0.9, 0.3, 4.2, 3.8, 10.0, 2.3, 0.0, 5.0)
+EVIDENCE = Evidence(0.61, 0.1, 1.75, -0.4, -4.0, 0.9, 0.3, 4.2, 3.8, 10.0, 2.3, 0.0, 5.0, 0.0)
 COMMAND = Command("turn on the light", "On", {"name": "light"}, {}, 0.93, 0, 1, 2, evidence=EVIDENCE)
 RIVAL = Alternative("secret plan two", "Off", {}, 0.1)
 REJECTION = Rejection("low_confidence", "secret plan", "Off", 0.31, 0, 1, 2, (RIVAL,), EVIDENCE)
@@ -34,7 +34,7 @@ def test_the_newest_decisions_can_be_read_while_the_daemon_runs(tmp_path: Path) 
     assert notes[0]["evidence"] == {
         "distance": 0.61, "outside": 0.1, "worst_word": 1.75, "advantage": -0.4, "log_ratio": -4.0, "evident": 0.9,
         "unclear": 0.3, "freedom": 4.2, "chance": 3.8,
-        "phones": 10.0, "length": 2.3, "unended": 0.0, "margin": 5.0,
+        "phones": 10.0, "length": 2.3, "unended": 0.0, "margin": 5.0, "rivalry": 0.0,
     }  # fmt: skip
     assert (notes[0]["text"], notes[0]["slots"], notes[0]["threshold"]) == ("turn on the light", {"name": "light"}, 0.4)
 

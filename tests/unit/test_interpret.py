@@ -86,15 +86,16 @@ def test_confidence_is_a_probability_that_falls_with_the_distance(
 
 def test_who_has_a_rival_is_believed_less() -> None:
     alone = believe(weigh(HEARD), Calibration())
-    rivalled = believe(weigh(HEARD, margin=0.1), Calibration())
+    rivalled = believe(weigh(HEARD, [0.1]), Calibration())
     assert rivalled.confidence < alone.confidence
     assert rivalled.rivals > alone.rivals
 
 
-def test_nobody_is_surer_of_one_of_two_than_their_likelihoods_are() -> None:
+def test_nobody_is_surer_of_one_of_several_than_their_likelihoods_are() -> None:
     sure = Calibration(chosen=Logistic(bias=9.0))
-    found = [believe(weigh(HEARD, margin=margin), sure).chosen for margin in (0.0, 1.0, 3.0)]
+    found = [believe(weigh(HEARD, [margin]), sure).chosen for margin in (0.0, 1.0, 3.0)]
     assert found == [pytest.approx(1 / (1 + math.exp(-margin))) for margin in (0.0, 1.0, 3.0)]
+    assert believe(weigh(HEARD, [0.0, 0.0, 0.0]), sure).chosen == pytest.approx(1 / 4)
     assert believe(weigh(HEARD), sure).chosen > 0.999
 
 

@@ -25,7 +25,8 @@ freedom     ways to go on that your sentences had, multiplied, as a natural loga
 chance      that, times the nats per phone that the sentence itself is unlikely
 phones      of the sentence, and their natural logarithm as length: long sentences don't fit by chance
 unended     nats that it is dearer than the likeliest beginning of one (-10 to 10): its end may not have been said
-margin      nats to the best sentence that means something else (5 is the most that is looked for)"""
+margin      nats to the best sentence that means something else (5 is the most that is looked for)
+rivalry     how likely all such sentences are together, the one that was heard being 1"""
 
 
 @click.command()

@@ -51,6 +51,7 @@ class Logistic:
     length: float = 0.0
     unended: float = 0.0
     margin: float = 0.0
+    rivalry: float = 0.0
 
     def probability(self, evidence: Evidence) -> float:
         """Given evidence, return the probability, 0 to 1."""
@@ -148,9 +149,9 @@ def read_tags(output: Sequence[str], slot_ends: Sequence[SlotEnd], sentence_ends
     return Meaning(" ".join(words), intent, slots, raw, template, wake_phrase, own, place)
 
 
-def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP, unended: float = -math.inf) -> Evidence:
-    """Given a path, how much dearer the best one of another meaning is, and how much cheaper the likeliest beginning of
-    a sentence [nats; -infinity: there is none], return the evidence for it."""
+def weigh(hypothesis: Hypothesis, margins: Sequence[float] = (), unended: float = -math.inf) -> Evidence:
+    """Given a path, how much dearer the best ones of other meanings are, and how much cheaper the likeliest beginning
+    of a sentence [nats; -infinity: there is none], return the evidence for it."""
     phones = max(hypothesis.phones, 1)
     return Evidence(
         distance=(hypothesis.free - hypothesis.acoustic) / phones,
@@ -165,20 +166,20 @@ def weigh(hypothesis: Hypothesis, margin: float = MARGIN_CAP, unended: float = -
         phones=phones,
         length=math.log(phones),
         unended=min(max(unended, -UNENDED_CAP), UNENDED_CAP),
-        margin=min(max(margin, 0.0), MARGIN_CAP),
+        margin=min(max(min(margins, default=MARGIN_CAP), 0.0), MARGIN_CAP),
+        rivalry=sum(math.exp(-max(margin, 0.0)) for margin in margins),
     )
 
 
 def believe(evidence: Evidence, calibration: Calibration) -> Belief:
     """Given evidence, return how sure it is that the path is what was said.
 
-    However clear the sound, nobody can be surer of one of two sentences than their likelihoods are: that bounds what
-    the calibration says of the choice, which was fitted to few near ties.
+    However clear the sound, nobody can be surer of one of several sentences than their likelihoods are: that bounds
+    what the calibration says of the choice, which was fitted to few near ties.
     """
-    odds = math.exp(evidence.margin) if evidence.margin < MARGIN_CAP else math.inf
     return Belief(
         calibration.spoken.probability(evidence),
-        min(calibration.chosen.probability(evidence), 1 / (1 + 1 / odds)),
+        min(calibration.chosen.probability(evidence), 1 / (1 + evidence.rivalry)),
         calibration.ended.probability(evidence),
     )
 

@@ -30,9 +30,8 @@ from sayso.recognition.interpret import (
 )
 from sayso.recognition.opinion import Opinion
 from sayso.recognition.precedence import Meanings
-from sayso.recognition.rivals import AMBIGUITY, rivals_of, shares
+from sayso.recognition.rivals import AMBIGUITY, Costly, rivals_of, shares
 from sayso.records import (
-    MARGIN_CAP,
     Alternative,
     Command,
     Evidence,
@@ -167,20 +166,20 @@ class Recognizer:
         if whole is None or not whole.complete:
             return Progress.UNFINISHED if whole else Progress.UNKNOWN
         unended, meaning = self._unended(whole, heard), self._meaning(whole.tags)
-        belief = self._believe(whole, MARGIN_CAP, unended)
+        belief = self._believe(whole, (), unended)
         if belief.broken_off:
             return Progress.UNFINISHED
         if belief.confidence < self._threshold(meaning):
             return Progress.UNKNOWN
         rivals = rivals_of(meaning, whole.cost, self._read(self._ended.alternatives(_SEARCHED)))
-        if rivals and self._believe(whole, rivals[0][1], unended).confidence < self._threshold(meaning):
+        if rivals and self._believe(whole, rivals, unended).confidence < self._threshold(meaning):
             return Progress.UNKNOWN
         if not meaning.intent:
             return Progress.WOKEN
         return Progress.CONTINUABLE if self._graph.goes_on(whole.tags) else Progress.FINISHED
 
-    def _believe(self, hypothesis: Hypothesis, margin: float, unended: float) -> Belief:
-        return believe(weigh(_sentence(hypothesis), margin, unended), self._settings.calibration)
+    def _believe(self, hypothesis: Hypothesis, rivals: Sequence[Costly], unended: float) -> Belief:
+        return believe(weigh(_sentence(hypothesis), _dearer(rivals), unended), self._settings.calibration)
 
     def _unended(self, whole: Hypothesis, heard: Sequence[Posteriors]) -> float:
         """Given the best whole sentence in what was heard, return how much dearer it is than the likeliest beginning of
@@ -253,7 +252,7 @@ class Recognizer:
             meaning = self._meaning(hypothesis.tags) if hypothesis else None
             rivals = rivals_of(meaning, hypothesis.cost, self._read(found)) if hypothesis and meaning else []
             sentence = _sentence(hypothesis) if hypothesis else None
-            evidence = weigh(sentence, rivals[0][1] if rivals else MARGIN_CAP, unended) if sentence else None
+            evidence = weigh(sentence, _dearer(rivals), unended) if sentence else None
             belief = believe(evidence, self._settings.calibration) if evidence else Belief()
             reason = reason_to_reject(sentence, belief, self._threshold(meaning))
             if reason in ("", "low_confidence") and rivals and rivals[0][1] < AMBIGUITY:
@@ -376,3 +375,8 @@ class Recognizer:
 def _sentence(hypothesis: Hypothesis) -> Hypothesis:
     """Given a path, return what of it is judged as a sentence: all but the wake phrase before it."""
     return hypothesis.rest if hypothesis.rest and hypothesis.rest.words else hypothesis
+
+
+def _dearer(rivals: Sequence[Costly]) -> List[float]:
+    """Given rivals, return how much dearer each is [nats]."""
+    return [dearer for _, dearer in rivals]

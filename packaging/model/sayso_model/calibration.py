@@ -24,7 +24,9 @@ from sayso.records import Evidence
 from sayso_model.places import MODEL
 
 ENDED = ("unended",)
-CHOSEN = tuple(field.name for field in fields(Evidence) if field.name not in ENDED)
+BOUND = ("rivalry",)
+"""Nothing to fit: however likely a choice, this bounds it (sayso/recognition/interpret.py)."""
+CHOSEN = tuple(field.name for field in fields(Evidence) if field.name not in (*ENDED, *BOUND))
 SPOKEN = tuple(name for name in CHOSEN if name != "margin")
 """Features of each regression; a rival in the grammar says nothing of whether a sentence was said at all."""
 REPORTED = ("commands, a person", "commands, synthesised", "out of vocabulary, a person", "speech of the training")
