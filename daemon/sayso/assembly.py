@@ -207,9 +207,9 @@ def assist_settings(config: Config, language: str, *, needed: bool = False) -> A
 
     `needed`: as if that was switched on. Raise ConfigError where that can't be.
     """
-    home = config.home_assistant
+    home, room = config.home_assistant, tuple(config.commands.context)
     return AssistSettings(
-        home.intents or needed, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live
+        home.intents or needed, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live, room
     )
 
 

@@ -335,7 +335,7 @@ class Service:
         if isinstance(heard, Command):
             self._listening.answer()
             if not heard.repeated:
-                self._assist.hand_over(heard.text)
+                self._assist.hand_over(heard)
         self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 

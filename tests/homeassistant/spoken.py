@@ -26,6 +26,7 @@ SPEECH = ROOT / "tests" / "data" / "speech"
 SETTINGS = """
 [commands]
 path = "{commands}"
+context = {{area = "office"}}
 {house}
 [mqtt]
 host = "127.0.0.1"
@@ -166,6 +167,10 @@ async def _its_own_sentences(house: HouseAssistant, speaker: Speaker) -> None:
     for lamp in OFFICE:
         await house.shows(lamp, "off")
     await house.shows(LAMP, "on")
+    print("the room that listens")
+    await speaker.say("turn on the lights")
+    for lamp in OFFICE:
+        await house.shows(lamp, "on")
 
 
 async def _subscribe(house: HouseAssistant, intent: str) -> None:
