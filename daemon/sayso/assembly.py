@@ -207,9 +207,9 @@ def assist_settings(config: Config, language: str, *, needed: bool = False) -> A
 
     `needed`: as if that was switched on. Raise ConfigError where that can't be.
     """
-    home, room = config.home_assistant, tuple(config.commands.context)
+    home = config.home_assistant
     return AssistSettings(
-        home.intents or needed, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live, room
+        home.intents or needed, home.url, home.token_file, home.ca_file, language, config.mqtt.time_to_live
     )
 
 

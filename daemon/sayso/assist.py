@@ -1,12 +1,11 @@
 """Commands for Home Assistant's own understanding: the words go to its conversation API; nothing need be automated.
-Only where the room that listens is part of what is meant, which words don't tell, the intent itself goes instead.
 
 Rule of this file: a command is handed over at once or not at all, and never twice. Home Assistant is first asked
 whether it is there; only when it has answered that within the command's time to live are the words sent, after it on
 the same connection: a machine that hangs gets nothing that it could act upon later. What it does then may take longer;
 nobody waits for it but a thread of its own.
 
-Source of the requests: Home Assistant's developer documentation, "REST API", "Conversation API" and "Intents".
+Source of the requests: Home Assistant's developer documentation, "REST API" and "Conversation API".
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
 from sayso.credentials import credential, is_missing
 from sayso.errors import ConfigError, HandOverError
-from sayso.records import Command
 
 CREDENTIAL = "home-assistant-token"
 """Name of the systemd credential (LoadCredential=home-assistant-token:…)."""
@@ -41,12 +39,6 @@ MAX_WAITING = 4
 
 MAX_SHOWN = 160
 """Characters of what Home Assistant says that an error repeats."""
-
-BUILT_IN = "Hass"
-"""How the names of the intents begin that every Home Assistant knows, whatever sentences it has."""
-
-CONVERSATION, INTENT = "/api/conversation/process", "/api/intent/handle"
-"""Where words are understood, and where an intent is carried out."""
 
 _LATE = ("no answer in time", "look after its machine and the network")
 _STRANGER = ("no Home Assistant there", "is [home_assistant] url right?")
@@ -66,8 +58,6 @@ class AssistSettings:
     language: str = "en"
     time_to_live: float = 2.0
     """Seconds after which a command that was not handed over is dropped."""
-    room: Tuple[str, ...] = ()
-    """Slots that the room that listens may have filled: the keys of [commands] context."""
 
     def __post_init__(self) -> None:
         if not self.enabled:
@@ -90,25 +80,6 @@ class AssistSettings:
         return self.url.rstrip("/")
 
 
-@dataclass(frozen=True)
-class Task:
-    """What Home Assistant is asked to do."""
-
-    path: str
-    """Of its API."""
-    fields: Mapping[str, Any]
-    """What is sent there."""
-
-
-def task_of(command: Command, settings: AssistSettings) -> Task:
-    """Given a command, return what to ask for: its words, or, where the room filled a slot of one of Home Assistant's
-    own intents ("turn off the lights"), that intent with all slots. The API hears no room with the words."""
-    of_the_room = [slot for slot in settings.room if slot in command.slots and slot not in command.raw_slots]
-    if of_the_room and command.intent.startswith(BUILT_IN):
-        return Task(INTENT, {"name": command.intent, "data": dict(command.slots)})
-    return Task(CONVERSATION, {"text": command.text, "language": settings.language})
-
-
 class Assist:
     """Hands commands over. Switched off, it does nothing."""
 
@@ -118,20 +89,19 @@ class Assist:
         self._done = done
         self._room = threading.BoundedSemaphore(MAX_WAITING)
 
-    def hand_over(self, command: Command) -> None:
-        """Given a command, hand it over; return at once."""
+    def hand_over(self, text: str) -> None:
+        """Given the words of a command, hand them over; return at once."""
         if not self._settings.enabled:
             return
         if not self._room.acquire(blocking=False):
             self._done(str(_error(self._settings, (f"{MAX_WAITING} commands wait for their answers", "wait"))))
             return
         due = time.monotonic() + self._settings.time_to_live
-        target = partial(self._try, task_of(command, self._settings), due)
-        threading.Thread(target=target, name="assist", daemon=True).start()
+        threading.Thread(target=partial(self._try, text, due), name="assist", daemon=True).start()
 
-    def _try(self, task: Task, due: float) -> None:
+    def _try(self, text: str, due: float) -> None:
         try:
-            give(self._settings, task, due)
+            say(self._settings, text, due)
         except HandOverError as error:
             self._done(str(error))
         else:
@@ -146,7 +116,7 @@ def greet(settings: AssistSettings) -> None:
         talk.ask("GET", "/api/")
 
 
-def ask(settings: AssistSettings, path: str, fields: Mapping[str, Any], most: int) -> Dict[str, Any]:
+def ask(settings: AssistSettings, path: str, fields: Dict[str, str], most: int) -> Dict[str, Any]:
     """Given settings, a path of the API and what to send there, return the object that is the answer, of at most so
     many bytes. Raise HandOverError."""
     with _Talk(settings, time.monotonic() + ANSWER_SECONDS) as talk:
@@ -158,8 +128,8 @@ def strange(settings: AssistSettings) -> HandOverError:
     return _error(settings, _STRANGER)
 
 
-def give(settings: AssistSettings, task: Task, due: float) -> None:
-    """Given a task and until when it is fresh [monotonic], have Home Assistant do it.
+def say(settings: AssistSettings, text: str, due: float) -> None:
+    """Given a command's words and until when they are fresh [monotonic], have Home Assistant act on them.
 
     Raise HandOverError: it was not told, it did not answer, or it could not do it.
     """
@@ -167,10 +137,10 @@ def give(settings: AssistSettings, task: Task, due: float) -> None:
         talk.ask("GET", "/api/")
         if time.monotonic() >= due:
             raise _error(settings, _LATE)
-        talk.allow(time.monotonic() + ANSWER_SECONDS)
-        answer = talk.ask("POST", task.path, task.fields)
-    response = answer if task.path == INTENT else answer.get("response")
-    if not isinstance(response, dict) or "response_type" not in response:
+        talk.give(time.monotonic() + ANSWER_SECONDS)
+        answer = talk.ask("POST", "/api/conversation/process", {"text": text, "language": settings.language})
+    response = answer.get("response")
+    if not isinstance(response, dict):
         raise _error(settings, ("the answer is none of a conversation's", "is [home_assistant] url right?"))
     if response.get("response_type") == "error":
         raise _error(settings, (f"it was not done: {_speech(response)}", "does Home Assistant know these names?"))
@@ -188,7 +158,7 @@ class _Talk:
         self._late = False
 
     def __enter__(self) -> _Talk:
-        self.allow(self._due)
+        self.give(self._due)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -196,7 +166,7 @@ class _Talk:
             self._cut.cancel()
         self._connection.close()
 
-    def allow(self, due: float) -> None:
+    def give(self, due: float) -> None:
         """Given a new deadline [monotonic], the connection is cut then, whatever it is doing."""
         if self._cut is not None:
             self._cut.cancel()
@@ -207,7 +177,7 @@ class _Talk:
             self._connection.sock.settimeout(max(0.1, due - time.monotonic()))
 
     def ask(
-        self, method: str, path: str, fields: Optional[Mapping[str, Any]] = None, most: int = MAX_ANSWER
+        self, method: str, path: str, fields: Optional[Dict[str, str]] = None, most: int = MAX_ANSWER
     ) -> Dict[str, Any]:
         """Given a request, return the object that is the answer, of at most so many bytes. Raise HandOverError."""
         base = urlsplit(self._settings.address).path
@@ -221,7 +191,7 @@ class _Talk:
             late = self._late or isinstance(error, (TimeoutError, socket.timeout))
             raise _error(self._settings, _LATE if late else _reason(error)) from None
         if status >= 400:
-            raise _error(self._settings, _refusal(status, path))
+            raise _error(self._settings, _refusal(status))
         try:
             answer = json.loads(content)
         except (ValueError, RecursionError):
@@ -269,16 +239,11 @@ def _token(settings: AssistSettings) -> str:
     return token
 
 
-def _refusal(status: int, path: str) -> Tuple[str, str]:
+def _refusal(status: int) -> Tuple[str, str]:
     if status in (401, 403):
         return "does not accept the token", "make a new one (for `commands house` an administrator's) and store it"
-    if status == 404 and path in (CONVERSATION, INTENT):
-        part = path.split("/")[2]
-        return f"has no {part} API", f"turn on its integration `{part}`"
     if status == 404:
-        return _STRANGER
-    if path == INTENT and status == 500:  # so it says that it found nothing to act on
-        return "it was not done", "does it know such devices in this room? Its log says more"
+        return "has no conversation API", "turn on the integration `conversation`, or correct [home_assistant] url"
     return f"answers with error {status}", "look into its log"
 
 

@@ -1,4 +1,4 @@
-"""Written text -> what it means as one of the owner's sentences.
+"""Written text -> what it means as one of the owner's sentences, and what was meant -> text that says it all.
 
 Rule of this file: it only puts together; which words make a sentence the grammar says, and which of several meanings
 counts recognition/precedence.py.
@@ -6,14 +6,16 @@ counts recognition/precedence.py.
 
 from __future__ import annotations
 
-from typing import List, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.readings import Forms, Output, Readings, as_it_is
 from sayso.grammar.text import words
+from sayso.grammar.wordings import same, wordings
 from sayso.grammar.written import people_write, said_out
 from sayso.recognition.interpret import Meaning
 from sayso.recognition.precedence import preferred, read_path
+from sayso.records import Command
 
 
 def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
@@ -31,3 +33,18 @@ def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
         if meanings := [one for one in found if one.intent]:  # a wake phrase alone has none
             return preferred(meanings)
     return []
+
+
+def with_the_room(graph: DecodingGraph, command: Command, context: Mapping[str, Any]) -> str:
+    """Given a command and what holds in the room that listens ([commands] context), return its words; where the room
+    filled a slot, a sentence of Home Assistant's that names the room, for whoever doesn't know where it was said.
+
+    It is one of the same grammar and means the same. Where there is none, it is the command's own words.
+    """
+    unsaid = [name for name in context if name in command.slots and name not in command.raw_slots]
+    said = command.text.split()
+    for found in wordings(graph, said, command.intent, command.slots, unsaid) if unsaid else ():
+        text = " ".join(found)
+        if all(one.intent == command.intent and same(one.slots, command.slots) for one in read_text(graph, text)):
+            return text
+    return command.text

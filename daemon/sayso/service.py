@@ -48,6 +48,7 @@ from sayso.mqtt.broker import BrokerStatus
 from sayso.mqtt.contract import Stamp
 from sayso.mqtt.outbox import Dropped
 from sayso.mqtt.requests import Listen, Reload, Request, SetMode, SetMute, ShowLive, parse
+from sayso.reading import with_the_room
 from sayso.records import Answer, Command, Heard, Message, State, Wake
 from sayso.sentences import WATCH_SECONDS
 from sayso.worker import TICK, Ears, Worker
@@ -334,8 +335,9 @@ class Service:
             return
         if isinstance(heard, Command):
             self._listening.answer()
-            if not heard.repeated:
-                self._assist.hand_over(heard)
+            if not heard.repeated and self._config.home_assistant.intents:
+                graph, context = self._sentences.grammar.graph, self._config.commands.context
+                self._assist.hand_over(with_the_room(graph, heard, context))
         self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 

@@ -1,0 +1,80 @@
+"""A command that takes the room for granted, told to whoever doesn't know the room: Home Assistant's sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sayso.assembly import configured_bundle, load_grammar
+from sayso.config import parse_config
+from sayso.grammar.graph import DecodingGraph
+from sayso.reading import read_text, with_the_room
+from sayso.records import Command
+
+ROOM = {"area": "kitchen"}
+LARGE = [
+    "HassIncreaseTimer", "HassDecreaseTimer", "HassStartTimer", "HassTimerStatus", "HassCancelTimer", "HassPauseTimer",
+    "HassUnpauseTimer", "HassSetVolume", "HassSetVolumeRelative",
+]  # fmt: skip
+
+
+def _graph(folder: Path, lights: list[str]) -> DecodingGraph:
+    own = "{sentences: ['[big] party in [the] kitchen', party], requires_context: {area: {slot: true}}}"
+    (folder / "own.yaml").write_text(f"language: en\nintents: {{Party: {{data: [{own}]}}}}\n")
+    text = (
+        f'[commands]\npath = "{folder}"\ncontext = {{area = "kitchen"}}\n[house]\nsentences = true\n'
+        f'areas = ["Kitchen", "attic"]\nleave_out = {json.dumps(LARGE)}\n'
+        f'[house.names]\nlight = {json.dumps(lights)}\nclimate = ["thermostat"]\nfan = ["big fan"]\n'
+    )
+    config = parse_config(text, "test")
+    return load_grammar(config, configured_bundle(config)).graph
+
+
+def _command(graph: DecodingGraph, text: str) -> Command:
+    [found] = read_text(graph, text)
+    return Command(found.text, found.intent, found.slots, found.raw_slots, 0.9, 0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> DecodingGraph:
+    return _graph(tmp_path_factory.mktemp("house"), ["bed light"])
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("turn off the lights", "turn off the kitchen lights"),
+        ("turn on the lights please", "turn on the kitchen lights please"),
+        ("turn off all the lights in here", "turn off all the lights in kitchen"),
+        ("what's the temperature", "what's the kitchen temperature"),
+        ("set the temperature to 20 degrees", "set the kitchen temperature to 20 degrees"),
+        ("turn the fan on", "turn the kitchen fan on"),
+    ],
+)
+def test_the_room_is_named_in_the_nearest_words_that_mean_the_same(graph: DecodingGraph, said: str, told: str) -> None:
+    command = _command(graph, said)
+    assert command.slots["area"] == "kitchen"
+    assert "area" not in command.raw_slots
+    assert with_the_room(graph, command, ROOM) == told
+    [meaning] = read_text(graph, told)
+    assert meaning.intent == command.intent
+    assert {**meaning.slots, "area": "kitchen"} == dict(command.slots)
+
+
+@pytest.mark.parametrize(
+    "said", ["turn on the bed light", "turn off the lights in the attic", "what time is it", "party"]
+)
+def test_what_needs_no_room_or_is_no_sentence_of_home_assistants_stays(graph: DecodingGraph, said: str) -> None:
+    assert with_the_room(graph, _command(graph, said), ROOM) == _command(graph, said).text
+
+
+def test_words_that_would_mean_something_else_are_none(tmp_path: Path) -> None:
+    graph = _graph(tmp_path, ["kitchen lights"])
+    [device] = read_text(graph, "turn off the kitchen lights")
+    assert device.slots["name"] == "kitchen lights"
+    told = with_the_room(graph, _command(graph, "turn off the lights"), ROOM)
+    assert told != "turn off the kitchen lights"
+    [meaning] = read_text(graph, told)
+    assert {name: str(value).casefold() for name, value in meaning.slots.items()} == {"domain": "light", **ROOM}
