@@ -22,12 +22,20 @@ DOMAINS = (
 )  # fmt: skip
 """Kinds of devices that people speak of; sensors are many, and mostly nobody does."""
 
+TIMERS = (
+    "HassStartTimer", "HassCancelTimer", "HassCancelAllTimers", "HassIncreaseTimer", "HassDecreaseTimer",
+    "HassPauseTimer", "HassUnpauseTimer", "HassTimerStatus",
+)  # fmt: skip
+"""Intents that Home Assistant carries out only for a device of its own that can ring: "timers are not supported on this
+device", it answers to its conversation API."""
+
 LARGEST = 2 * 1024 * 1024
 """Bytes of an answer that are read: some ten thousand devices."""
 
 _TEMPLATE = """
 {%- set found = namespace(names=[]) -%}
-{%- for one in states if one.domain in DOMAINS and not is_hidden_entity(one.entity_id) -%}
+{%- for one in states if one.domain in DOMAINS and not is_hidden_entity(one.entity_id)
+    and device_attr(one.entity_id, "manufacturer") != "Sayso" -%}
   {%- set found.names = found.names + [[one.domain, one.name]] -%}
 {%- endfor -%}
 {{ {"areas": areas() | map("area_name") | list, "floors": floors() | map("floor_name") | list,

@@ -141,6 +141,7 @@ async def _owners_sentences(house: HouseAssistant, speaker: Speaker, microphone:
     told = await speaker.told()
     for line in ('areas = ["office"]', 'lock = ["front door"]', '"standing light"'):
         assert line in told.casefold(), told
+    assert "Mute" not in told, told
 
     print("mute")
     await house.call("switch.turn_on", entity_id="switch.sayso_home_mute")

@@ -36,8 +36,8 @@ PURE = {
     "recognition/interpret.py", "recognition/endpoint.py", "recognition/pipeline.py", "recognition/recognizer.py",
     "recognition/hesitation.py", "recognition/precedence.py", "recognition/rivals.py",
     "grammar/brackets.py", "grammar/context.py", "grammar/readings.py", "grammar/tags.py", "grammar/text.py",
-    "grammar/variants.py", "grammar/wordings.py", "grammar/words.py", "mqtt/contract.py", "mqtt/homeassistant.py", "mqtt/hermes.py",
-    "mqtt/requests.py", "records.py",
+    "grammar/variants.py", "grammar/wordings.py", "grammar/words.py", "mqtt/contract.py",
+    "mqtt/homeassistant.py", "mqtt/hermes.py", "mqtt/requests.py", "records.py",
 }  # fmt: skip
 IMPURE = {
     "threading",

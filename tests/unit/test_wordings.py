@@ -10,14 +10,12 @@ import pytest
 from sayso.assembly import configured_bundle, load_grammar
 from sayso.config import parse_config
 from sayso.grammar.graph import DecodingGraph
+from sayso.inventory import TIMERS
 from sayso.reading import read_text, with_the_room
 from sayso.records import Command
 
 ROOM = {"area": "kitchen"}
-LARGE = [
-    "HassIncreaseTimer", "HassDecreaseTimer", "HassStartTimer", "HassTimerStatus", "HassCancelTimer", "HassPauseTimer",
-    "HassUnpauseTimer", "HassSetVolume", "HassSetVolumeRelative",
-]  # fmt: skip
+LARGE = [*TIMERS, "HassSetVolume", "HassSetVolumeRelative"]
 
 
 def _graph(folder: Path, lights: list[str]) -> DecodingGraph:
@@ -47,7 +45,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> DecodingGraph:
     [
         ("turn off the lights", "turn off the kitchen lights"),
         ("turn on the lights please", "turn on the kitchen lights please"),
-        ("turn off all the lights in here", "turn off all the lights in kitchen"),
+        ("turn off all the lights in here", "turn off all the lights in the kitchen"),
         ("what's the temperature", "what's the kitchen temperature"),
         ("set the temperature to 20 degrees", "set the kitchen temperature to 20 degrees"),
         ("turn the fan on", "turn the kitchen fan on"),

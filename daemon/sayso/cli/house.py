@@ -9,7 +9,7 @@ import click
 
 from sayso.assembly import assist_settings
 from sayso.cli.settings import settings
-from sayso.inventory import DOMAINS, take_inventory
+from sayso.inventory import DOMAINS, TIMERS, take_inventory
 
 
 @click.command()
@@ -24,10 +24,14 @@ def house(context: click.Context, domains: Tuple[str, ...]) -> None:
     """Print the [house] of sayso.toml, as your Home Assistant knows it.
 
     It is asked at [home_assistant] url. Take out what nobody will speak of: the fewer names, the better they are heard.
+    Where it is to act on commands itself ([home_assistant] intents), what it would refuse is left out.
     """
     config = settings(context)
     found = take_inventory(assist_settings(config, "en", needed=True), domains or DOMAINS)
     click.echo("[house]\nsentences = true")
+    if config.home_assistant.intents:
+        click.echo("# Timers need a device that rings; keep them if an automation of yours sees to that.")
+        click.echo(f"leave_out = {_listed(TIMERS)}")
     click.echo(f"areas = {_listed(found.areas)}\nfloors = {_listed(found.floors)}\n\n[house.names]")
     for domain, names in found.names.items():
         click.echo(f"{domain} = {_listed(names)}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Collection, Dict, Iterator, Mapping, NamedTuple, Sequence, Tuple
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, is_said
@@ -17,10 +17,16 @@ from sayso.grammar.text import words
 MOST = 50_000
 """Places that are looked at: a fifth of a second on a fast machine. Usual sentences need some hundreds."""
 
-DIFFERENT, NAMED = 1.0, 0.25
-"""What a word more or less costs, and a word that names a slot nobody had said."""
-JOINTS = ("in", "the")
-"""Words that come with such a name."""
+DIFFERENT = 1.0
+"""What a word more or less costs."""
+NAMED = 0.25
+"""What a word costs that names a room nobody had said."""
+JOINTS, JOINT = ("in", "the"), 0.05
+"""Words that come with such a name, and what one costs that nobody said."""
+ABRUPT, CURT = 0.25, 0.1
+"""What the name costs more where nothing leads up to it, and where "in" does alone: lights (in the) kitchen."""
+LATER = 0.01
+"""What a name costs more with each word before it: "turn the kitchen fan on" rather than "turn the fan on in …"."""
 
 Words = Tuple[str, ...]
 
@@ -34,6 +40,8 @@ class _Place(NamedTuple):
     """Slots that are filled."""
     within: Words | None = None
     """Words of the slot that is being said."""
+    lead: float = ABRUPT
+    """What a name costs more here."""
 
 
 def wordings(
@@ -42,7 +50,7 @@ def wordings(
     """Given what was said, the intent and the slots that it means, and which of them nobody said, yield sentences of
     Home Assistant's that mean the same and say those slots, too, the nearest first; one for each way to end. Upper and
     lower case are one."""
-    named = {*JOINTS, *(word for name in unsaid for word in words(str(slots[name])))}
+    names = {word for name in unsaid for word in words(str(slots[name]))}
     start = _Place(graph.start, 0, frozenset())
     costs: Dict[_Place, float] = {start: 0.0}
     before: Dict[_Place, Tuple[_Place, str]] = {}
@@ -77,8 +85,9 @@ def wordings(
                 go(here, there, cost, "")
                 continue
             if here.said < len(said) and said[here.said] == symbol:
-                go(here, there._replace(said=here.said + 1), cost, symbol)
-            go(here, there, cost + (NAMED if symbol in named else DIFFERENT), symbol)
+                lead = {"in": CURT, "the": 0.0}.get(symbol, ABRUPT)
+                go(here, there._replace(said=here.said + 1, lead=lead), cost, symbol)
+            go(here, there._replace(lead=_lead(symbol, names, here)), cost + _cost(symbol, names, here), symbol)
 
 
 def same(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
@@ -101,6 +110,20 @@ def _step(graph: DecodingGraph, here: _Place, symbol: str, target: int, slots: M
     if symbol.startswith(TAG) or here.within is None:
         return here._replace(state=target)
     return here._replace(state=target, within=(*here.within, symbol))
+
+
+def _cost(word: str, names: Collection[str], here: _Place) -> float:
+    """Given a word that nobody said, the words of names, and where it comes, return what it costs."""
+    if word in names:
+        return NAMED + LATER * here.said + here.lead
+    return JOINT if word in JOINTS else DIFFERENT
+
+
+def _lead(word: str, names: Collection[str], here: _Place) -> float:
+    """Given the same, return what a name costs more behind the word."""
+    if word in names or (word == "the" and here.lead == CURT):
+        return 0.0
+    return CURT if word == "in" else ABRUPT
 
 
 def _words(place: _Place, before: Mapping[_Place, Tuple[_Place, str]]) -> Words:
