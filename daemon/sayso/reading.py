@@ -45,6 +45,7 @@ def with_the_room(graph: DecodingGraph, command: Command, context: Mapping[str, 
     said = command.text.split()
     for found in wordings(graph, said, command.intent, command.slots, unsaid) if unsaid else ():
         text = " ".join(found)
-        if all(one.intent == command.intent and same(one.slots, command.slots) for one in read_text(graph, text)):
+        meanings = read_text(graph, text)
+        if len(meanings) == 1 and meanings[0].intent == command.intent and same(meanings[0].slots, command.slots):
             return text
     return command.text

@@ -14,7 +14,7 @@ from sayso.inventory import TIMERS
 from sayso.reading import read_text, with_the_room
 from sayso.records import Command
 
-ROOM = {"area": "kitchen"}
+ROOM = {"area": "Kitchen"}
 LARGE = [*TIMERS, "HassSetVolume", "HassSetVolumeRelative"]
 
 
@@ -22,8 +22,9 @@ def _graph(folder: Path, lights: list[str]) -> DecodingGraph:
     own = "{sentences: ['[big] party in [the] kitchen', party], requires_context: {area: {slot: true}}}"
     (folder / "own.yaml").write_text(f"language: en\nintents: {{Party: {{data: [{own}]}}}}\n")
     text = (
-        f'[commands]\npath = "{folder}"\ncontext = {{area = "kitchen"}}\n[house]\nsentences = true\n'
-        f'areas = ["Kitchen", "attic"]\nleave_out = {json.dumps(LARGE)}\n'
+        f'[commands]\npath = "{folder}"\ncontext = {{area = "Kitchen"}}\n'
+        '[listening]\nwake_phrases = ["hey house"]\n[house]\nsentences = true\n'
+        f'areas = ["kitchen", "attic"]\nleave_out = {json.dumps(LARGE)}\n'
         f'[house.names]\nlight = {json.dumps(lights)}\nclimate = ["thermostat"]\nfan = ["big fan"]\n'
     )
     config = parse_config(text, "test")
@@ -53,12 +54,12 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> DecodingGraph:
 )
 def test_the_room_is_named_in_the_nearest_words_that_mean_the_same(graph: DecodingGraph, said: str, told: str) -> None:
     command = _command(graph, said)
-    assert command.slots["area"] == "kitchen"
+    assert command.slots["area"] == "Kitchen"
     assert "area" not in command.raw_slots
     assert with_the_room(graph, command, ROOM) == told
     [meaning] = read_text(graph, told)
     assert meaning.intent == command.intent
-    assert {**meaning.slots, "area": "kitchen"} == dict(command.slots)
+    assert {**meaning.slots, **ROOM} == dict(command.slots)
 
 
 @pytest.mark.parametrize(
@@ -75,4 +76,7 @@ def test_words_that_would_mean_something_else_are_none(tmp_path: Path) -> None:
     told = with_the_room(graph, _command(graph, "turn off the lights"), ROOM)
     assert told != "turn off the kitchen lights"
     [meaning] = read_text(graph, told)
-    assert {name: str(value).casefold() for name, value in meaning.slots.items()} == {"domain": "light", **ROOM}
+    assert {name: str(value).casefold() for name, value in meaning.slots.items()} == {
+        "domain": "light",
+        "area": "kitchen",
+    }

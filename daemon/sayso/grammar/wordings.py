@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Collection, Dict, Iterator, Mapping, NamedTuple, Sequence, Tuple
 
 from sayso.grammar.graph import DecodingGraph
-from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, is_said
+from sayso.grammar.tags import SENTENCE_ENDS, SLOT_BEGINS, SLOT_ENDS, TAG, WOKEN, is_said
 from sayso.grammar.text import words
 
 MOST = 50_000
@@ -98,6 +98,8 @@ def same(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
 
 def _step(graph: DecodingGraph, here: _Place, symbol: str, target: int, slots: Mapping[str, Any]) -> _Place | None:
     """Given a place and an arc that leaves it, return where that leads; None: to what isn't wanted."""
+    if symbol.startswith(WOKEN):
+        return None
     if symbol.startswith(SLOT_BEGINS):
         name = symbol[len(SLOT_BEGINS) :]
         return here._replace(state=target, within=()) if name in slots and name not in here.filled else None
