@@ -50,6 +50,8 @@ def wordings(
     """Given what was said, the intent and the slots that it means, and which of them nobody said, yield sentences of
     Home Assistant's that mean the same and say those slots, too, the nearest first; one for each way to end. Upper and
     lower case are one."""
+    if not any(end.intent == intent and not end.own for end in graph.sentence_ends):
+        return
     names = {word for name in unsaid for word in words(str(slots[name]))}
     start = _Place(graph.start, 0, frozenset())
     costs: Dict[_Place, float] = {start: 0.0}
