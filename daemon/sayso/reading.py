@@ -6,7 +6,7 @@ counts recognition/precedence.py.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Tuple
+from typing import Any, List, Mapping, Tuple, Union
 
 from sayso.grammar.graph import DecodingGraph
 from sayso.grammar.readings import Forms, Output, Readings, as_it_is
@@ -35,9 +35,10 @@ def read_text(graph: DecodingGraph, text: str) -> List[Meaning]:
     return []
 
 
-def with_the_room(graph: DecodingGraph, command: Command, context: Mapping[str, Any]) -> str:
-    """Given a command and what holds in the room that listens ([commands] context), return its words; where the room
-    filled a slot, a sentence of Home Assistant's that names the room, for whoever doesn't know where it was said.
+def with_the_room(graph: DecodingGraph, command: Union[Command, Meaning], context: Mapping[str, Any]) -> str:
+    """Given a command, or its meaning, and what holds in the room that listens ([commands] context), return its words;
+    where the room filled a slot, a sentence of Home Assistant's that names the room, for whoever doesn't know where it
+    was said.
 
     It is one of the same grammar and means the same. Where there is none, it is the command's own words.
     """

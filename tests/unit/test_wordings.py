@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,16 +20,19 @@ ROOM = {"area": "Kitchen"}
 LARGE = [*TIMERS, "HassSetVolume", "HassSetVolumeRelative"]
 
 
-def _graph(folder: Path, lights: list[str]) -> DecodingGraph:
+def _settings(folder: Path, lights: list[str]) -> str:
     own = "{sentences: ['[big] party in [the] kitchen', party], requires_context: {area: {slot: true}}}"
     (folder / "own.yaml").write_text(f"language: en\nintents: {{Party: {{data: [{own}]}}}}\n")
-    text = (
+    return (
         f'[commands]\npath = "{folder}"\ncontext = {{area = "Kitchen"}}\n'
         '[listening]\nwake_phrases = ["hey house"]\n[house]\nsentences = true\n'
         f'areas = ["kitchen", "attic"]\nleave_out = {json.dumps(LARGE)}\n'
         f'[house.names]\nlight = {json.dumps(lights)}\nclimate = ["thermostat"]\nfan = ["big fan"]\n'
     )
-    config = parse_config(text, "test")
+
+
+def _graph(folder: Path, lights: list[str]) -> DecodingGraph:
+    config = parse_config(_settings(folder, lights), "test")
     return load_grammar(config, configured_bundle(config)).graph
 
 
@@ -80,3 +85,13 @@ def test_words_that_would_mean_something_else_are_none(tmp_path: Path) -> None:
         "domain": "light",
         "area": "kitchen",
     }
+
+
+def test_the_command_line_tells_what_home_assistant_is_told(tmp_path: Path) -> None:
+    settings = tmp_path / "sayso.toml"
+    home = '[home_assistant]\nintents = true\nurl = "http://127.0.0.1:1"\n'
+    settings.write_text(_settings(tmp_path, ["bed light"]) + home)
+    command = [str(Path(sys.executable).with_name("sayso")), "--config", str(settings), "commands", "test"]
+    asked = [*command, "turn off the lights"]
+    printed = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=100).stdout
+    assert 'Home Assistant is told: "turn off the kitchen lights"' in printed

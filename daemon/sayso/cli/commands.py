@@ -22,7 +22,7 @@ from sayso.grammar import explain as explaining
 from sayso.grammar.compiler import Grammar
 from sayso.grammar.doubles import double_meanings
 from sayso.grammar.text import words
-from sayso.reading import read_text
+from sayso.reading import read_text, with_the_room
 from sayso.recognition.interpret import Meaning
 from sayso.recognition.precedence import Meanings, read_path
 
@@ -103,13 +103,15 @@ def sample(
 @click.argument("sentence")
 @click.pass_context
 def test(context: click.Context, commands: Optional[Path], model: Optional[Path], as_json: bool, sentence: str) -> None:
-    """Print what SENTENCE would publish. Exit 1 if it can't be said."""
-    grammar = _load(context, commands, model)
+    """Print what SENTENCE would publish, and what Home Assistant is told, where it acts. Exit 1 if it can't be said."""
+    grammar, config = _load(context, commands, model), settings(context)
     meanings = read_text(grammar.graph, sentence)
     if as_json:
         click.echo(json.dumps([_payload(meaning) for meaning in meanings], ensure_ascii=False))
     for meaning in meanings if not as_json else ():
         click.echo(_line(meaning))
+        if config.home_assistant.intents and len(meanings) == 1:
+            click.echo(f'Home Assistant is told: "{with_the_room(grammar.graph, meaning, config.commands.context)}"')
     if len(meanings) > 1:
         click.echo("sayso: it means several things, and would be rejected as ambiguous", err=True)
     if not meanings:
