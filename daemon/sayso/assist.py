@@ -37,8 +37,8 @@ MAX_ANSWER = 64 * 1024
 MAX_WAITING = 4
 """Commands that may be on their way at once."""
 
-MAX_SHOWN = 160
-"""Characters of what Home Assistant says that an error repeats."""
+MAX_SHOWN, MAX_REPLY = 160, 1000
+"""Characters of what Home Assistant says that an error repeats, and that a reply does."""
 
 _LATE = ("no answer in time", "look after its machine and the network")
 _STRANGER = ("no Home Assistant there", "is [home_assistant] url right?")
@@ -80,34 +80,50 @@ class AssistSettings:
         return self.url.rstrip("/")
 
 
+@dataclass(frozen=True)
+class HandOver:
+    """How it went with a command."""
+
+    id: str
+    """The command's."""
+    text: str
+    """What was told."""
+    error: str = ""
+    """One line; empty: it was done."""
+    reply: str = ""
+    """What Home Assistant says of it, one line; empty: nothing."""
+
+
 class Assist:
     """Hands commands over. Switched off, it does nothing."""
 
-    def __init__(self, settings: AssistSettings, done: Callable[[str], None]) -> None:
-        """Given where to, and who is told, in another thread, how it went: one line, empty when all went well."""
+    def __init__(self, settings: AssistSettings, done: Callable[[HandOver], None]) -> None:
+        """Given where to, and who is told, in another thread, how it went."""
         self._settings = settings
         self._done = done
         self._room = threading.BoundedSemaphore(MAX_WAITING)
 
-    def hand_over(self, text: str) -> None:
-        """Given the words of a command, hand them over; return at once."""
+    def hand_over(self, text: str, its: str) -> None:
+        """Given the words of a command and its id, hand them over; return at once."""
         if not self._settings.enabled:
             return
         if not self._room.acquire(blocking=False):
-            self._done(str(_error(self._settings, (f"{MAX_WAITING} commands wait for their answers", "wait"))))
+            error = _error(self._settings, (f"{MAX_WAITING} commands wait for their answers", "wait"))
+            self._done(HandOver(its, text, str(error)))
             return
         due = time.monotonic() + self._settings.time_to_live
-        threading.Thread(target=partial(self._try, text, due), name="assist", daemon=True).start()
+        threading.Thread(target=partial(self._try, text, its, due), name="assist", daemon=True).start()
 
-    def _try(self, text: str, due: float) -> None:
+    def _try(self, text: str, its: str, due: float) -> None:
         try:
-            say(self._settings, text, due)
+            response = say(self._settings, text, due)
+            reply = _speech(response)
+            went = HandOver(its, text, _failure(self._settings, response, reply), reply)
         except HandOverError as error:
-            self._done(str(error))
-        else:
-            self._done("")
+            went = HandOver(its, text, str(error))
         finally:
             self._room.release()
+        self._done(went)
 
 
 def greet(settings: AssistSettings) -> None:
@@ -128,10 +144,11 @@ def strange(settings: AssistSettings) -> HandOverError:
     return _error(settings, _STRANGER)
 
 
-def say(settings: AssistSettings, text: str, due: float) -> None:
-    """Given a command's words and until when they are fresh [monotonic], have Home Assistant act on them.
+def say(settings: AssistSettings, text: str, due: float) -> Dict[str, Any]:
+    """Given a command's words and until when they are fresh [monotonic], have Home Assistant act on them; return its
+    response.
 
-    Raise HandOverError: it was not told, it did not answer, or it could not do it.
+    Raise HandOverError: it was not told, or did not answer.
     """
     with _Talk(settings, due) as talk:
         talk.ask("GET", "/api/")
@@ -142,8 +159,7 @@ def say(settings: AssistSettings, text: str, due: float) -> None:
     response = answer.get("response")
     if not isinstance(response, dict):
         raise _error(settings, ("the answer is none of a conversation's", "is [home_assistant] url right?"))
-    if response.get("response_type") == "error":
-        raise _error(settings, (f"it was not done: {_speech(response)}", "does Home Assistant know these names?"))
+    return response
 
 
 class _Talk:
@@ -262,12 +278,20 @@ def _reason(error: BaseException) -> Tuple[str, str]:
 
 
 def _speech(response: Dict[str, Any]) -> str:
-    """Return what Home Assistant says of it, as one line."""
+    """Return what Home Assistant says of it, as one line; empty: nothing."""
     try:
         speech = str(response["speech"]["plain"]["speech"])
     except (KeyError, TypeError):
-        speech = "it does not say why"
-    return "".join(one if one.isprintable() else " " for one in speech[:MAX_SHOWN])
+        return ""
+    return "".join(one if one.isprintable() else " " for one in speech[:MAX_REPLY]).strip()
+
+
+def _failure(settings: AssistSettings, response: Dict[str, Any], reply: str) -> str:
+    """Given a response and what it says, return why it was not done, one line; empty: it was."""
+    if response.get("response_type") != "error":
+        return ""
+    why = reply[:MAX_SHOWN] or "it does not say why"
+    return str(_error(settings, (f"it was not done: {why}", "does Home Assistant know these names?")))
 
 
 def _error(settings: AssistSettings, why: Tuple[str, str]) -> HandOverError:

@@ -37,7 +37,7 @@ from sayso.assembly import (
     make_recognizer,
     make_sentences,
 )
-from sayso.assist import Assist
+from sayso.assist import Assist, HandOver
 from sayso.complaints import HAPPENED, Complaints
 from sayso.config import Config
 from sayso.connection import make_broker
@@ -87,7 +87,7 @@ class Service:
         self._decisions = make_decisions(config)
         language = self._model.bundle.manifest.language
         self._assist = Assist(
-            assist_settings(config, language), lambda line: self._inbox.put(lambda: self._handed_over(line))
+            assist_settings(config, language), lambda went: self._inbox.put(lambda: self._handed_over(went))
         )
         self._discovery = make_discovery(config, self._contract, self._sentences.intents)
         self._broker = make_broker(
@@ -337,7 +337,7 @@ class Service:
             self._listening.answer()
             if not heard.repeated and self._config.home_assistant.intents:
                 graph, context = self._sentences.grammar.graph, self._config.commands.context
-                self._assist.hand_over(with_the_room(graph, heard, context))
+                self._assist.hand_over(with_the_room(graph, heard, context), stamp.id)
         self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 
@@ -345,11 +345,13 @@ class Service:
         for message in messages:
             self._broker.publish(message)
 
-    def _handed_over(self, error: str) -> None:
-        """Given how Home Assistant took a command (empty: well), count and show it."""
-        self._record.add_hand_over(failed=bool(error))
-        if error:
-            self._complain(error, "hand-over", level=logging.WARNING)
+    def _handed_over(self, went: HandOver) -> None:
+        """Given how Home Assistant took a command, count and show it, and tell what it replied."""
+        self._record.add_hand_over(failed=bool(went.error))
+        if went.reply:
+            self._broker.publish(self._contract.reply(went.id, went.text, went.reply, not went.error, time.time()))
+        if went.error:
+            self._complain(went.error, "hand-over", level=logging.WARNING)
         else:
             self._complaints.settle("hand-over")
 

@@ -17,7 +17,7 @@ import pytest
 from certificates import Authority
 from house import until
 
-from sayso.assist import Assist, AssistSettings, greet, say
+from sayso.assist import MAX_REPLY, Assist, AssistSettings, HandOver, greet, say
 from sayso.config import parse_config
 from sayso.errors import ConfigError, HandOverError
 from sayso.inventory import take_inventory
@@ -97,11 +97,18 @@ def settings(house: House | str, token: Path, **more: Any) -> AssistSettings:
 
 def hand_over(where: AssistSettings, text: str = "turn on the bed light") -> str:
     """Hand a command over; return the line that came of it, empty if all went well."""
-    lines: list[str] = []
-    Assist(where, lines.append).hand_over(text)
-    until(lambda: lines, "an end of it")
-    assert all(line.isprintable() and TOKEN not in line for line in lines)
-    return lines[0]
+    return hand_over_whole(where, text).error
+
+
+def hand_over_whole(where: AssistSettings, text: str) -> HandOver:
+    """Hand a command over; return all that came of it."""
+    ends: list[HandOver] = []
+    Assist(where, ends.append).hand_over(text, "id of it")
+    until(lambda: ends, "an end of it")
+    [end] = ends
+    assert (end.id, end.text) == ("id of it", text)
+    assert all(line.isprintable() and TOKEN not in line for line in (end.error, end.reply))
+    return end
 
 
 def test_the_words_of_a_command_arrive_in_its_language(house: House, token: Path) -> None:
@@ -113,6 +120,16 @@ def test_what_home_assistant_could_not_do_is_one_line(house: House, token: Path)
     house.answer = FAILED
     line = hand_over(settings(house, token))
     assert line.startswith(f"{house.url}: not handed over to Home Assistant: it was not done: No light")
+
+
+def test_what_home_assistant_says_is_kept(house: House, token: Path) -> None:
+    assert hand_over_whole(settings(house, token), "lights on").reply == "Turned on the light"
+    house.answer = FAILED
+    assert hand_over_whole(settings(house, token), "lights on").reply == "No light  [2J called bed"
+    house.answer = {"response": {"response_type": "action_done", "speech": {}}}
+    assert hand_over_whole(settings(house, token), "lights on").reply == ""
+    house.answer = {"response": {"response_type": "action_done", "speech": {"plain": {"speech": "so " * 1000}}}}
+    assert len(hand_over_whole(settings(house, token), "lights on").reply) <= MAX_REPLY
 
 
 @pytest.mark.parametrize(
@@ -162,13 +179,13 @@ def test_a_command_that_is_not_fresh_any_more_is_not_told(house: House, token: P
 
 def test_only_so_many_wait_at_once(house: House, token: Path) -> None:
     house.pause["POST"] = 0.5
-    lines: list[str] = []
-    assist = Assist(settings(house, token, time_to_live=5.0), lines.append)
+    ends: list[HandOver] = []
+    assist = Assist(settings(house, token, time_to_live=5.0), ends.append)
     for number in range(6):
-        assist.hand_over(f"command {number}")
-    until(lambda: len(lines) == 6, "six ends")
-    assert sum("commands wait for their answers" in line for line in lines) == 2
-    assert lines.count("") == 4
+        assist.hand_over(f"command {number}", str(number))
+    until(lambda: len(ends) == 6, "six ends")
+    assert sum("commands wait for their answers" in end.error for end in ends) == 2
+    assert sum(not end.error for end in ends) == 4
 
 
 @pytest.mark.parametrize(
@@ -236,10 +253,10 @@ def test_the_command_line_prints_settings_that_can_be_read(house: House, token: 
 
 
 def test_switched_off_it_says_nothing(house: House, token: Path) -> None:
-    lines: list[str] = []
-    Assist(AssistSettings(url=house.url, token_file=str(token)), lines.append).hand_over("lights on")
+    ends: list[HandOver] = []
+    Assist(AssistSettings(url=house.url, token_file=str(token)), ends.append).hand_over("lights on", "id")
     time.sleep(0.1)
-    assert (house.told, lines) == ([], [])
+    assert (house.told, ends) == ([], [])
 
 
 @pytest.mark.parametrize(

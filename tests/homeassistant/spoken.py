@@ -168,10 +168,16 @@ async def _its_own_sentences(house: HouseAssistant, speaker: Speaker) -> None:
     for lamp in OFFICE:
         await house.shows(lamp, "off")
     await house.shows(LAMP, "on")
-    print("the room that listens")
+    print("the room that listens, and a reply")
+    await house.ask("subscribe_trigger", trigger={"platform": "mqtt", "topic": "sayso/home/reply"})
     await speaker.say("turn on the lights")
     for lamp in OFFICE:
         await house.shows(lamp, "on")
+    reply = (await house.triggered())["payload_json"]
+    assert reply["text"] == "turn on the office lights", reply
+    assert reply["done"], reply
+    assert reply["reply"] == "Turned on the lights", reply
+    print(f"  {reply['text']}: {reply['reply']}")
 
 
 async def _subscribe(house: HouseAssistant, intent: str) -> None:

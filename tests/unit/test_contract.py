@@ -121,6 +121,12 @@ def test_the_state_says_what_came_of_the_newest_request() -> None:
     assert answer["error"].startswith("set/mute: 'x'")
 
 
+def test_a_reply_says_what_was_told_and_what_came_of_it() -> None:
+    payload = read(CONTRACT.reply(STAMP.id, "turn off the kitchen lights", "Turned off the lights", True, NOON))
+    assert (payload["id"], payload["done"], payload["reply"]) == (STAMP.id, True, "Turned off the lights")
+    assert payload["expires_at"] == "2026-11-21T12:00:02.000Z"
+
+
 def test_what_somebody_watches_is_told_without_a_promise() -> None:
     payload = read(CONTRACT.live(Live(-42.1, -30.0, True, "turn on the"), NOON))
     assert (payload["level"], payload["peak"], payload["text"]) == (-42.1, -30.0, "turn on the")

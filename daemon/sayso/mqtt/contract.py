@@ -75,6 +75,7 @@ TOPICS = (
         True,
         "commands, rejections and wake phrases for Home Assistant's event entity; only with discovery on",
     ),
+    Topic("reply", "out", False, True, "what Home Assistant said to a command that was handed to it"),
     Topic("live", "out", False, True, "loudness and the words so far, five times a second; while `set/live` asks", 0),
     Topic("set/mute", "in", False, False, "`on`: close the microphone; `off`: open it again"),
     Topic("set/mode", "in", False, False, "`always`, `wake` or `push`"),
@@ -150,6 +151,13 @@ class Contract:
         """Given a wake phrase, return its event; it expires."""
         payload = describe_wake(wake, stamp, self.site, self.time_to_live)
         return Message(self.topic("wake"), encode(payload), expires=self.time_to_live)
+
+    def reply(self, id_: str, text: str, reply: str, done: bool, now: float) -> Message:
+        """Given a command's id, what Home Assistant was told, what it said, whether it did it, and the time [Unix
+        seconds], return that as an event; it expires."""
+        said = {"id": id_, "site": self.site, "text": text, "reply": reply, "done": done, "time": iso(now)}
+        payload = {**said, "expires_at": iso(now + self.time_to_live)}
+        return Message(self.topic("reply"), encode(payload), expires=self.time_to_live)
 
     def partial(self, text: str, now: float) -> Message:
         """Given the words so far and the time [Unix seconds], return them; nobody misses what is lost of them."""
