@@ -22,21 +22,21 @@ HISTORY = 50
 STALE = 1.5
 """A look at the sound that is older than this shows nothing any more [s]."""
 
-EVENTS = ("command", "rejected", "wake")
+EVENTS = ("command", "rejected", "wake", "reply")
 
 
 @dataclass(frozen=True)
 class Happening:
-    """A command, a rejection or a wake phrase."""
+    """A command, a rejection, a wake phrase or a reply of Home Assistant's."""
 
     kind: str
-    """`command`, `rejected` or `wake`."""
+    """One of `EVENTS`."""
     time: str
     """`hh:mm:ss` where the picture is looked at."""
     text: str
-    """The words; of a rejection, the nearest sentence's."""
+    """The words; of a rejection, the nearest sentence's; of a reply, what it replies to."""
     meaning: str
-    """Intent and slots, or the reason of a rejection."""
+    """Intent and slots, the reason of a rejection, or the reply."""
     confidence: Optional[float]
     latency: Optional[float]
     """From the end of speech to the outcome [ms]."""
@@ -139,7 +139,11 @@ def _happening(kind: str, said: Mapping[str, Any], now: float) -> Happening:
     shown = json.dumps(slots, ensure_ascii=False) if isinstance(slots, dict) and slots else ""
     timings = said.get("timings")
     spent = [number(timings, key) for key in ("delay", "final")] if isinstance(timings, dict) else [None]
-    meaning = {"command": f"{text(said, 'intent')} {shown}".strip(), "rejected": text(said, "reason")}
+    meaning = {
+        "command": f"{text(said, 'intent')} {shown}".strip(),
+        "rejected": text(said, "reason"),
+        "reply": text(said, "reply"),
+    }
     return Happening(
         kind=kind,
         time=datetime.fromtimestamp(now).strftime("%H:%M:%S"),

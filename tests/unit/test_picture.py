@@ -36,6 +36,7 @@ def picture() -> Picture:
         CONTRACT.outcome(COMMAND, STAMP),
         CONTRACT.outcome(REJECTION, STAMP),
         CONTRACT.wake(Wake("hey house", 0.8, 0, 1, 2), STAMP),
+        CONTRACT.reply(STAMP.id, "how warm is it", "21 °C", True, NOON),
         CONTRACT.live(Live(-30.0, -20.0, True, "set the bed"), NOON),
     ]
     for message in messages:
@@ -56,7 +57,7 @@ def test_what_was_said_is_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None
     for wanted in (
         "kitchen online", "-30.0 dB", "speech", "set the bed", "ok: USB Audio", "always", "cpu (as configured)",
         "83 ms half of the time", "7 commands, 3 dropped", "2 not_a_command", "48 °C",
-        "set the bed light to 50 percent", "HassLightSet", "0.97", "212", "hey house",
+        "set the bed light to 50 percent", "HassLightSet", "0.97", "212", "hey house", "how warm is it", "21 °C",
     ):  # fmt: skip
         assert wanted in shown, shown
 
@@ -103,7 +104,7 @@ OBJECTS = st.dictionaries(KEYS, DEEPER, max_size=4).map(lambda said: json.dumps(
 @given(
     messages=st.lists(
         st.tuples(
-            st.sampled_from(["status", "state", "health", "command", "rejected", "wake", "live"]),
+            st.sampled_from(["status", "state", "health", "command", "rejected", "wake", "reply", "live"]),
             st.binary(max_size=20) | OBJECTS,
         ),
         max_size=3,

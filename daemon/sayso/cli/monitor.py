@@ -22,7 +22,7 @@ from sayso.mqtt.watcher import Line, Watcher
 from sayso.picture import Happening, Picture, number, printable, text
 from sayso.records import Message
 
-TOPICS = ("status", "state", "health", "command", "rejected", "wake", "live")
+TOPICS = ("status", "state", "health", "command", "rejected", "wake", "reply", "live")
 
 LEASE = 20.0
 """For how long Sayso is asked to show its sound [s]; again at half of it."""
@@ -33,7 +33,7 @@ QUIETEST = -72.0
 FRAMES_PER_SECOND = 8
 """How often the screen is drawn at most."""
 
-_COLOURS = {"command": "green", "rejected": "yellow", "wake": "cyan"}
+_COLOURS = {"command": "green", "rejected": "yellow", "wake": "cyan", "reply": "blue"}
 
 
 @click.command()
