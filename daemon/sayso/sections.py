@@ -238,6 +238,10 @@ class HomeAssistantConfig(_Section):
     )
     name: str = Field(default="", description="name of the device there; empty: made from [mqtt] site")
     intents: bool = Field(default=False, description="hand commands to its conversation API, which acts on them")
+    automated: List[str] = Field(
+        default_factory=list,
+        description='intents that automations of yours see to: they are not handed over, e.g. ["HassStartTimer"]',
+    )
     url: str = Field(default="", description="its address for that, e.g. http://homeassistant.local:8123")
     token_file: _Place = Field(
         default="",

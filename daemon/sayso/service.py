@@ -335,7 +335,8 @@ class Service:
             return
         if isinstance(heard, Command):
             self._listening.answer()
-            if not heard.repeated and self._config.home_assistant.intents:
+            home = self._config.home_assistant
+            if home.intents and not heard.repeated and heard.intent not in home.automated:
                 graph, context = self._sentences.grammar.graph, self._config.commands.context
                 self._assist.hand_over(with_the_room(graph, heard, context), stamp.id)
         self._say(self._conversation.answer(heard, stamp))

@@ -29,6 +29,8 @@ CONFIGURATION = """
 homeassistant:
   name: test
   time_zone: UTC
+  packages:
+    timers: !include {timers}
 http:
   server_host: 127.0.0.1
   server_port: {port}
@@ -57,6 +59,8 @@ lock:
 logger:
   default: warning
 """
+
+TIMERS = Path(__file__).resolve().parents[2] / "config" / "examples" / "home-assistant" / "timers.yaml"
 
 LIGHT = (
     "value_template: \"{{{{ is_state('input_boolean.{name}', 'on') }}}}\", "
@@ -251,4 +255,4 @@ class HouseAssistant:
 
 def _configuration(port: int) -> str:
     lights = {name: LIGHT.format(name=name) for name in ("standing", "desk", "ceiling")}
-    return CONFIGURATION.format(port=port, **lights)
+    return CONFIGURATION.format(port=port, timers=TIMERS, **lights)

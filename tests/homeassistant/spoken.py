@@ -33,6 +33,7 @@ host = "127.0.0.1"
 port = {port}
 [home_assistant]
 intents = true
+automated = ["HassStartTimer", "HassCancelTimer", "HassCancelAllTimers", "HassPauseTimer", "HassUnpauseTimer"]
 url = "{url}"
 token_file = "{token}"
 """
@@ -40,6 +41,7 @@ token_file = "{token}"
 TO_WAV = "import soundfile, sys; soundfile.write(sys.argv[2], *soundfile.read(sys.argv[1], dtype='int16'))"
 
 DOOR = "lock.front_door"
+TIMER = "timer.kitchen"
 LAMP = "light.standing_light"
 OFFICE = ("light.desk_lamp", "light.ceiling_lamp")
 EVENT = "event.sayso_home_voice_command"
@@ -129,6 +131,15 @@ async def _owners_sentences(house: HouseAssistant, speaker: Speaker, microphone:
     await speaker.play("oov_3")
     await _attribute(house, EVENT, "event_type", "rejected")
     assert await house.state("sensor.sayso_home_last_phrase") == "cancel timer"
+
+    print("the example: a timer")
+    await speaker.play("set_a_timer_for_5_minutes")
+    await house.shows(TIMER, "active")
+    assert (await house.attributes(TIMER))["duration"] == "0:05:00"
+    for said, then in (("pause_timer", "paused"), ("resume_timer", "active"), ("cancel_timer", "idle")):
+        await speaker.play(said)
+        await house.shows(TIMER, then)
+    await house.shows("sensor.sayso_home_last_error", "none")
 
     print("a command that Home Assistant acts upon")
     await house.expose(DOOR, LAMP, *OFFICE)

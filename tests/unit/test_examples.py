@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import yaml
 from house import Listener, until
 from private_broker import PrivateBroker
 
@@ -55,6 +56,14 @@ def test_the_channels_that_openhab_links_exist() -> None:
     channels = set(re.findall(r"Type \w+ +: (\w+)", things))
     used = set(re.findall(r"mqtt:topic:house:sayso:(\w+)", items + rules))
     assert used == channels
+
+
+def test_the_fields_that_home_assistant_reads_exist() -> None:
+    timers = (EXAMPLES / "home-assistant" / "timers.yaml").read_text(encoding="utf-8")
+    assert set(re.findall(r"payload_json\.(\w+)", timers)) <= fields("command")
+    own = yaml.safe_load((EXAMPLES.parent / "commands" / "timers.yaml").read_text(encoding="utf-8"))
+    assert set(re.findall(r"Hass\w+", timers)) <= set(own["intents"])
+    assert set(re.findall(r"slots\.get\('(\w+)'", timers)) == {"hours", "minutes", "seconds"}
 
 
 def test_the_nodes_of_the_flow_are_wired_to_each_other() -> None:

@@ -30,8 +30,10 @@ def house(context: click.Context, domains: Tuple[str, ...]) -> None:
     found = take_inventory(assist_settings(config, "en", needed=True), domains or DOMAINS)
     click.echo("[house]\nsentences = true")
     if config.home_assistant.intents:
-        click.echo("# Timers need a device that rings; keep them if an automation of yours sees to that.")
-        click.echo(f"leave_out = {_listed(TIMERS)}")
+        click.echo(
+            "# Timers need a device that rings; what an automation sees to belongs into [home_assistant] automated."
+        )
+        click.echo(f"leave_out = {_listed([one for one in TIMERS if one not in config.home_assistant.automated])}")
     click.echo(f"areas = {_listed(found.areas)}\nfloors = {_listed(found.floors)}\n\n[house.names]")
     for domain, names in found.names.items():
         click.echo(f"{domain} = {_listed(names)}")
