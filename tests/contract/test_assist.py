@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from assistant import DONE, FAILED, TOKEN, Assistant
 from certificates import Authority
 from house import until
 
@@ -22,65 +20,12 @@ from sayso.config import parse_config
 from sayso.errors import ConfigError, HandOverError
 from sayso.inventory import take_inventory
 
-TOKEN = "ey.long.lived"  # noqa: S105 - of a house that stands for a second
-DONE = {"response": {"response_type": "action_done", "speech": {"plain": {"speech": "Turned on the light"}}}}
-FAILED = {"response": {"response_type": "error", "speech": {"plain": {"speech": "No light\n\x1b[2J called bed"}}}}
-
-
-class House(ThreadingHTTPServer):
-    """A web server that answers as Home Assistant does, and remembers what it was told."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Door)
-        self.told: list[dict[str, Any]] = []
-        self.answer: Any = DONE
-        self.status = 200
-        self.pause = {"GET": 0.0, "POST": 0.0}
-        self.scheme = "http"
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"{self.scheme}://127.0.0.1:{self.server_port}"
-
-    def handle_error(self, *_: object) -> None:
-        """A client that has hung up is no matter."""
-
-
-class _Door(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: House
-
-    def do_GET(self) -> None:
-        self._reply({"message": "API running."} if self.path == "/api/" else None)
-
-    def do_POST(self) -> None:
-        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.told.append(said)
-        self._reply(self.server.answer if self.path in ("/api/conversation/process", "/api/template") else None)
-
-    def _reply(self, answer: Any) -> None:
-        time.sleep(self.server.pause[self.command])
-        status = self.server.status
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
-            status = 401
-        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(404 if answer is None else status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing is printed."""
-
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    with House() as house:
-        yield house
-        house.shutdown()
+def house() -> Iterator[Assistant]:
+    with Assistant() as assistant:
+        yield assistant
+        assistant.shutdown()
 
 
 @pytest.fixture
@@ -90,7 +35,7 @@ def token(tmp_path: Path) -> Path:
     return path
 
 
-def settings(house: House | str, token: Path, **more: Any) -> AssistSettings:
+def settings(house: Assistant | str, token: Path, **more: Any) -> AssistSettings:
     url = house if isinstance(house, str) else house.url
     return AssistSettings(enabled=True, url=url, token_file=str(token), **{"time_to_live": 0.5, **more})
 
@@ -111,18 +56,18 @@ def hand_over_whole(where: AssistSettings, text: str) -> HandOver:
     return end
 
 
-def test_the_words_of_a_command_arrive_in_its_language(house: House, token: Path) -> None:
+def test_the_words_of_a_command_arrive_in_its_language(house: Assistant, token: Path) -> None:
     assert hand_over(settings(house, token)) == ""
     assert house.told == [{"text": "turn on the bed light", "language": "en"}]
 
 
-def test_what_home_assistant_could_not_do_is_one_line(house: House, token: Path) -> None:
+def test_what_home_assistant_could_not_do_is_one_line(house: Assistant, token: Path) -> None:
     house.answer = FAILED
     line = hand_over(settings(house, token))
     assert line.startswith(f"{house.url}: not handed over to Home Assistant: it was not done: No light")
 
 
-def test_what_home_assistant_says_is_kept(house: House, token: Path) -> None:
+def test_what_home_assistant_says_is_kept(house: Assistant, token: Path) -> None:
     assert hand_over_whole(settings(house, token), "lights on").reply == "Turned on the light"
     house.answer = FAILED
     assert hand_over_whole(settings(house, token), "lights on").reply == "No light  [2J called bed"
@@ -144,12 +89,12 @@ def test_what_home_assistant_says_is_kept(house: House, token: Path) -> None:
         (200, b"[" * 50_000, "no Home Assistant there"),
     ],
 )
-def test_other_answers_are_said(house: House, token: Path, status: int, answer: Any, part: str) -> None:
+def test_other_answers_are_said(house: Assistant, token: Path, status: int, answer: Any, part: str) -> None:
     house.status, house.answer = status, answer
     assert part in hand_over(settings(house, token))
 
 
-def test_a_house_that_hangs_is_told_nothing_then_or_later(house: House, token: Path) -> None:
+def test_a_house_that_hangs_is_told_nothing_then_or_later(house: Assistant, token: Path) -> None:
     house.pause["GET"] = 1.0
     assert "no answer in time" in hand_over(settings(house, token))
     house.pause["GET"] = 0.0
@@ -164,20 +109,20 @@ def test_a_port_that_is_open_and_silent_is_given_up(token: Path) -> None:
         assert "no answer in time" in hand_over(where)
 
 
-def test_what_is_done_slowly_is_not_done_twice(house: House, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_done_slowly_is_not_done_twice(house: Assistant, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sayso.assist.ANSWER_SECONDS", 0.5)
     house.pause["POST"] = 1.5
     assert "no answer in time" in hand_over(settings(house, token))
     assert len(house.told) == 1
 
 
-def test_a_command_that_is_not_fresh_any_more_is_not_told(house: House, token: Path) -> None:
+def test_a_command_that_is_not_fresh_any_more_is_not_told(house: Assistant, token: Path) -> None:
     with pytest.raises(HandOverError, match="no answer in time"):
         say(settings(house, token), "late", time.monotonic() - 1.0)
     assert house.told == []
 
 
-def test_only_so_many_wait_at_once(house: House, token: Path) -> None:
+def test_only_so_many_wait_at_once(house: Assistant, token: Path) -> None:
     house.pause["POST"] = 0.5
     ends: list[HandOver] = []
     assist = Assist(settings(house, token, time_to_live=5.0), ends.append)
@@ -198,18 +143,18 @@ def test_a_house_that_is_not_there_is_said(url: str, part: str, token: Path) -> 
     assert part in line
 
 
-def test_a_token_that_can_not_be_read_is_named(house: House, tmp_path: Path) -> None:
+def test_a_token_that_can_not_be_read_is_named(house: Assistant, tmp_path: Path) -> None:
     path = tmp_path / "nowhere"
     assert hand_over(settings(house, path)).startswith(f"{path}: holds no token")
 
 
-def test_a_systemd_credential_is_a_token(house: House, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_systemd_credential_is_a_token(house: Assistant, token: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token.rename(token.with_name("home-assistant-token"))
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(token.parent))
     assert hand_over(AssistSettings(True, house.url)) == ""
 
 
-def test_https_needs_an_authority_that_is_trusted(house: House, token: Path, tmp_path: Path) -> None:
+def test_https_needs_an_authority_that_is_trusted(house: Assistant, token: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path, "house")
     server = authority.sign("server", "127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -221,7 +166,7 @@ def test_https_needs_an_authority_that_is_trusted(house: House, token: Path, tmp
     greet(settings(house, token, ca_file=str(authority.cert), time_to_live=5.0))
 
 
-def test_it_tells_what_there_is_in_the_house(house: House, token: Path) -> None:
+def test_it_tells_what_there_is_in_the_house(house: Assistant, token: Path) -> None:
     lights = [["light", "Bed light"], ["light", "bed LIGHT"], ["light", "Desk (old)"]]
     names = [*lights, ["lock", "Door|gate"], ["scene", "()"]]
     house.answer = {"areas": ["Küche", "Attic"], "floors": [], "names": names}
@@ -234,13 +179,13 @@ def test_it_tells_what_there_is_in_the_house(house: House, token: Path) -> None:
 @pytest.mark.parametrize(
     "answer", [{}, {"names": [5], "areas": [], "floors": []}, {"names": [], "areas": 5, "floors": []}]
 )
-def test_what_is_no_house_is_said(house: House, token: Path, answer: Any) -> None:
+def test_what_is_no_house_is_said(house: Assistant, token: Path, answer: Any) -> None:
     house.answer = answer
     with pytest.raises(HandOverError, match="no Home Assistant there"):
         take_inventory(settings(house, token))
 
 
-def test_the_command_line_prints_settings_that_can_be_read(house: House, token: Path, tmp_path: Path) -> None:
+def test_the_command_line_prints_settings_that_can_be_read(house: Assistant, token: Path, tmp_path: Path) -> None:
     house.answer = {"areas": ["Küche"], "floors": ['Upper "deck"'], "names": [["light", "Bed light"]]}
     path = tmp_path / "sayso.toml"
     intents = 'intents = true\nautomated = ["HassStartTimer"]\n'
@@ -253,7 +198,7 @@ def test_the_command_line_prints_settings_that_can_be_read(house: House, token: 
     assert found.names == {"light": ["Bed light"]}
 
 
-def test_switched_off_it_says_nothing(house: House, token: Path) -> None:
+def test_switched_off_it_says_nothing(house: Assistant, token: Path) -> None:
     ends: list[HandOver] = []
     Assist(AssistSettings(url=house.url, token_file=str(token)), ends.append).hand_over("lights on", "id")
     time.sleep(0.1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from assistant import TOKEN, Assistant
 from private_broker import PrivateBroker
 from running_daemon import House, Listener, is_listening, until
 
@@ -66,6 +67,25 @@ def test_a_command_that_could_not_be_handed_to_home_assistant_is_shown(
     until(listener.commands, "the command all the same")
     assert house.log.read_text().count("not handed over") == 1
     assert "ey.secret" not in house.log.read_text()
+
+
+def test_what_home_assistant_replies_is_published_and_what_automations_do_is_not_handed_over(
+    start: Callable[..., House], broker: PrivateBroker, listener: Listener, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    with Assistant() as assistant:
+        where = f'url = "{assistant.url}"\ntoken_file = "{tmp_path}/token"\n'
+        house = start(broker.port, more=f'[home_assistant]\nintents = true\nautomated = ["HassPauseTimer"]\n{where}')
+        until(lambda: is_listening(listener), "listening")
+        house.say("pause_timer")
+        until(listener.commands, "a command")
+        house.say("cancel_timer")
+        reply = until(lambda: listener.last("reply"), "a reply")
+        assert [one["text"] for one in assistant.told] == ["cancel timer"]
+        assert (reply["text"], reply["reply"], reply["done"]) == ("cancel timer", "Turned on the light", True)
+        assert reply["id"] == listener.commands()[-1]["id"]
+        assert listener.last("state")["last_error"] == ""
+        assistant.shutdown()
 
 
 @pytest.fixture
