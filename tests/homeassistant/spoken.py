@@ -51,7 +51,7 @@ class Speaker:
     """Somebody before a microphone, a daemon behind it, and a Home Assistant to hand commands to."""
 
     def __init__(self, folder: Path, microphone: VirtualMicrophone, house: HouseAssistant, port: int) -> None:
-        """Given where to keep files and the broker's port, too."""
+        """Given a folder for files, what hears, whom commands are handed to, and the broker's port."""
         self._folder, self._microphone, self._house, self._port = folder, microphone, house, port
         self._settings = folder / "sayso.toml"
         (folder / "token").write_text(house.token)
