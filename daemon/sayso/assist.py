@@ -87,7 +87,7 @@ class HandOver:
     id: str
     """The command's."""
     text: str
-    """What was told."""
+    """What was told, or was to be; empty: that was not looked for."""
     error: str = ""
     """One line; empty: it was done."""
     reply: str = ""
@@ -103,19 +103,21 @@ class Assist:
         self._done = done
         self._room = threading.BoundedSemaphore(MAX_WAITING)
 
-    def hand_over(self, text: str, its: str) -> None:
-        """Given the words of a command and its id, hand them over; return at once."""
+    def hand_over(self, its: str, words: Callable[[], str]) -> None:
+        """Given a command's id and what finds its words, hand them over; return at once. It is fresh from now on."""
         if not self._settings.enabled:
             return
         if not self._room.acquire(blocking=False):
             error = _error(self._settings, (f"{MAX_WAITING} commands wait for their answers", "wait"))
-            self._done(HandOver(its, text, str(error)))
+            self._done(HandOver(its, "", str(error)))
             return
         due = time.monotonic() + self._settings.time_to_live
-        threading.Thread(target=partial(self._try, text, its, due), name="assist", daemon=True).start()
+        threading.Thread(target=partial(self._try, its, words, due), name="assist", daemon=True).start()
 
-    def _try(self, text: str, its: str, due: float) -> None:
+    def _try(self, its: str, words: Callable[[], str], due: float) -> None:
+        text = ""
         try:
+            text = words()
             response = say(self._settings, text, due)
             reply = _speech(response)
             went = HandOver(its, text, _failure(self._settings, response, reply), reply)

@@ -250,6 +250,10 @@ class HomeAssistantConfig(_Section):
     )
     ca_file: _Place = Field(default="", description="certificate authorities (PEM) for https; empty: the system's")
 
+    def acts_on(self, intent: str) -> bool:
+        """Given an intent, return whether its commands are handed over."""
+        return self.intents and intent not in self.automated
+
 
 class HermesConfig(_Section):
     """The Hermes protocol, for flows that were made for Rhasspy or Snips."""

@@ -18,6 +18,7 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Callable, Iterable, Optional
 
@@ -335,10 +336,9 @@ class Service:
             return
         if isinstance(heard, Command):
             self._listening.answer()
-            home = self._config.home_assistant
-            if home.intents and not heard.repeated and heard.intent not in home.automated:
+            if self._config.home_assistant.acts_on(heard.intent) and not heard.repeated:
                 graph, context = self._sentences.grammar.graph, self._config.commands.context
-                self._assist.hand_over(with_the_room(graph, heard, context), stamp.id)
+                self._assist.hand_over(stamp.id, partial(with_the_room, graph, heard, context))
         self._say(self._conversation.answer(heard, stamp))
         self._open_or_close()
 

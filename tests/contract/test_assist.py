@@ -48,7 +48,7 @@ def hand_over(where: AssistSettings, text: str = "turn on the bed light") -> str
 def hand_over_whole(where: AssistSettings, text: str) -> HandOver:
     """Hand a command over; return all that came of it."""
     ends: list[HandOver] = []
-    Assist(where, ends.append).hand_over(text, "id of it")
+    Assist(where, ends.append).hand_over("id of it", lambda: text)
     until(lambda: ends, "an end of it")
     [end] = ends
     assert (end.id, end.text) == ("id of it", text)
@@ -122,12 +122,24 @@ def test_a_command_that_is_not_fresh_any_more_is_not_told(house: Assistant, toke
     assert house.told == []
 
 
+def test_words_that_took_long_to_find_are_not_told_late(house: Assistant, token: Path) -> None:
+    def words() -> str:
+        time.sleep(0.6)
+        return "late"
+
+    ends: list[HandOver] = []
+    Assist(settings(house, token), ends.append).hand_over("id", words)
+    until(lambda: ends, "an end of it")
+    assert "no answer in time" in ends[0].error
+    assert house.told == []
+
+
 def test_only_so_many_wait_at_once(house: Assistant, token: Path) -> None:
     house.pause["POST"] = 0.5
     ends: list[HandOver] = []
     assist = Assist(settings(house, token, time_to_live=5.0), ends.append)
     for number in range(6):
-        assist.hand_over(f"command {number}", str(number))
+        assist.hand_over(str(number), lambda: "a command")
     until(lambda: len(ends) == 6, "six ends")
     assert sum("commands wait for their answers" in end.error for end in ends) == 2
     assert sum(not end.error for end in ends) == 4
@@ -200,7 +212,7 @@ def test_the_command_line_prints_settings_that_can_be_read(house: Assistant, tok
 
 def test_switched_off_it_says_nothing(house: Assistant, token: Path) -> None:
     ends: list[HandOver] = []
-    Assist(AssistSettings(url=house.url, token_file=str(token)), ends.append).hand_over("lights on", "id")
+    Assist(AssistSettings(url=house.url, token_file=str(token)), ends.append).hand_over("id", lambda: "lights on")
     time.sleep(0.1)
     assert (house.told, ends) == ([], [])
 

@@ -40,6 +40,8 @@ def test_the_last_good_sentences_are_kept_as_they_were(tmp_path: Path) -> None:
     assert found is not None
     copies = {str(one.relative_to(found)): one.read_bytes() for one in found.rglob("*.y*ml")}
     assert copies == {"deep/b.yaml": b"two", "c.yml": b"three"}
+    LastGood(cache, root).keep({})  # a house's own sentences are enough
+    assert LastGood(cache, root).path is None
 
 
 def test_each_place_has_its_own_last_good_sentences(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def test(context: click.Context, commands: Optional[Path], model: Optional[Path]
         click.echo(json.dumps([_payload(meaning) for meaning in meanings], ensure_ascii=False))
     for meaning in meanings if not as_json else ():
         click.echo(_line(meaning))
-        if config.home_assistant.intents and len(meanings) == 1:
+        if config.home_assistant.acts_on(meaning.intent) and len(meanings) == 1:
             click.echo(f'Home Assistant is told: "{with_the_room(grammar.graph, meaning, config.commands.context)}"')
     if len(meanings) > 1:
         click.echo("sayso: it means several things, and would be rejected as ambiguous", err=True)
