@@ -239,7 +239,7 @@ def test_a_slow_line_delivers_while_it_is_fast_enough_and_nothing_when_it_is_not
         until(lambda: running.dropped, "the command to be dropped")
         line.delay = 0.0
         # A moment after the drop it still counts as connected, by the connection that is about to be thrown away.
-        until(lambda: running.broker.counters.reconnects == 1, "a new connection")
+        until(lambda: running.broker.counters.reconnects > 0 and running.connected(), "a new connection")
         running.say("fresh")
         listener.wait_for(COMMAND, b"fresh")
         assert listener.payloads(COMMAND) == [b"slow but fresh", b"fresh"]
